@@ -1,0 +1,234 @@
+//! Bayesian optimisation over the unit cube.
+
+mod config;
+mod space;
+mod surrogate;
+
+pub use config::BoConfig;
+pub use space::Projection;
+pub(crate) use space::Space;
+pub use surrogate::Surrogate;
+
+use ss_seed::Seed;
+
+use crate::acquisition::{Search, max_distance, maximise};
+use crate::error::{Error, Result, check_point};
+use crate::ledger::Ledger;
+use crate::optimizer::Optimizer;
+use crate::sobol::Sobol;
+use crate::trial::{Origin, Outcome, Recommendation, Suggestion, Trial, TrialId, TrialState};
+use config::ValidConfig;
+
+/// Bayesian optimisation: a Gaussian process with fitted noise and (noisy) log expected improvement.
+/// The score is **maximised**.
+///
+/// The user's designs are evaluated first, then scrambled Sobol points, then the model's suggestions. Trials in
+/// flight are taken into account (the process is conditioned on its own mean there), and so are failed
+/// ones (one posterior deviation worse than that). Suggestions are a function of the settings and of the trials recorded;
+/// the number of threads does not matter.
+///
+/// ```
+/// use ss_bo::{BayesOpt, BoConfig, Optimizer, Outcome};
+///
+/// let config = BoConfig { startup: vec![vec![0.5, 0.5]], seed: 3, ..BoConfig::default() };
+/// let mut bo = BayesOpt::new(2, config)?;
+/// for _ in 0..20 {
+///     let trial = bo.ask()?;
+///     let score = -(trial.x[0] - 0.8).powi(2) - (trial.x[1] - 0.4).powi(2);
+///     bo.tell(trial.id, Outcome::Score(score))?;
+/// }
+/// assert!(bo.best().unwrap().observed > -0.01);
+/// # Ok::<(), ss_bo::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BayesOpt {
+    config: ValidConfig,
+    space: Space,
+    ledger: Ledger,
+    /// Canonical points of the ledger's trials.
+    canonical: Vec<Vec<f64>>,
+    /// Designs to evaluate before anything else: the settings' and those enqueued later.
+    designs: Vec<Vec<f64>>,
+}
+
+/// Quasi-random points tried before the space counts as used up.
+const ATTEMPTS: usize = 4096;
+
+/// Points closer than this are the same point wherever the user's wish or a Sobol point is concerned.
+const SAME: f64 = 1e-9;
+
+/// Good evaluated points around which candidates are placed.
+const CENTERS: usize = 5;
+
+impl BayesOpt {
+    /// An optimiser over `[0, 1]^dim`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`], or a start-up design that is not a point of the cube.
+    pub fn new(dim: usize, config: BoConfig) -> Result<Self> {
+        Self::build(dim, config, None)
+    }
+
+    /// An optimiser over the canonical points of `[0, 1]^dim`.
+    ///
+    /// `projection` maps any point of the cube to its canonical representative in the cube (same length,
+    /// `projection(projection(x)) = projection(x)`), where points with the same representative are the same design. The model
+    /// sees canonical points only, no two suggestions share one, and all suggestions but the user's own
+    /// designs are canonical.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`], also when the projection returns something that is not a point of the cube
+    /// or is not idempotent (checked on the start-up designs and the first Sobol points).
+    pub fn with_projection(dim: usize, config: BoConfig, projection: Projection) -> Result<Self> {
+        let bo = Self::build(dim, config, Some(projection))?;
+        let sobol = Sobol::new(dim, Seed::new(bo.config.seed).stream("projection-check"));
+        let probes = (0..16).map(|i| sobol.point(i));
+        for x in bo.designs.iter().cloned().chain(probes) {
+            let once = bo.space.canonical(&x);
+            check_point(&once, dim, || format!("the projection of {x:?}"))?;
+            let twice = bo.space.canonical(&once);
+            if twice.len() != dim || max_distance(&once, &twice) > SAME {
+                return Err(Error::InvalidConfig {
+                    field: "projection",
+                    found: format!("{once:?} projected to {twice:?}"),
+                    expected: "an idempotent map: canonical points stay where they are",
+                });
+            }
+        }
+        Ok(bo)
+    }
+
+    fn build(dim: usize, config: BoConfig, projection: Option<Projection>) -> Result<Self> {
+        let config = config.check(dim)?;
+        let designs = config.startup.clone();
+        let space = Space::new(dim, projection);
+        Ok(Self { config, space, ledger: Ledger::default(), canonical: Vec::new(), designs })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &BoConfig {
+        &self.config
+    }
+
+    /// Adds a design to evaluate before the optimiser's own suggestions, after those enqueued earlier.
+    ///
+    /// # Errors
+    /// When `x` is not a point of the cube.
+    pub fn enqueue(&mut self, x: Vec<f64>) -> Result<()> {
+        check_point(&x, self.space.dim(), || "the enqueued design".to_owned())?;
+        self.designs.push(x);
+        Ok(())
+    }
+
+    /// Continues a study: takes over its trials, which must be numbered from 0 in order. The next suggestion is the one
+    /// that the optimiser which recorded them would have given.
+    ///
+    /// # Errors
+    /// When this optimiser already has trials, the numbers are not 0, 1, ..., or a point is not in the cube.
+    pub fn restore(&mut self, trials: Vec<Trial>) -> Result<()> {
+        if self.ledger.len() > 0 {
+            let (expected, found) = (0, self.ledger.len());
+            return Err(Error::LengthMismatch { what: "list of trials before restoring", expected, found });
+        }
+        for (i, trial) in trials.iter().enumerate() {
+            if trial.id.0 != i as u64 {
+                return Err(Error::UnknownTrial { id: trial.id, known: i });
+            }
+            check_point(&trial.x, self.space.dim(), || format!("trial {i}"))?;
+        }
+        self.canonical = trials.iter().map(|t| self.space.canonical(&t.x)).collect();
+        self.ledger = Ledger::from_trials(trials);
+        Ok(())
+    }
+
+    /// The model fitted to the completed trials; `None` before the first.
+    ///
+    /// # Errors
+    /// [`Error::NotPositiveDefinite`], which the noise floor of the default priors rules out.
+    pub fn surrogate(&self) -> Result<Option<Surrogate>> {
+        Surrogate::fit(self.ledger.trials(), &self.canonical, &self.config)
+    }
+
+    fn is_new(&self, canonical: &[f64], distance: f64) -> bool {
+        self.canonical.iter().all(|c| max_distance(c, canonical) > distance)
+    }
+
+    fn open(&mut self, x: Vec<f64>, origin: Origin) -> Suggestion {
+        self.canonical.push(self.space.canonical(&x));
+        self.ledger.open(x, origin)
+    }
+
+    /// The next quasi-random point that is new.
+    fn ask_sobol(&mut self) -> Result<Suggestion> {
+        let sobol = Sobol::new(self.space.dim(), Seed::new(self.config.seed).stream("startup"));
+        let first = self.ledger.len();
+        for i in 0..ATTEMPTS {
+            let x = self.space.canonical(&sobol.point((first + i) as u64));
+            if self.is_new(&x, SAME) {
+                return Ok(self.open(x, Origin::Startup));
+            }
+        }
+        Err(Error::Exhausted { known: first, attempts: ATTEMPTS })
+    }
+
+    /// The acquisition's maximiser among new points, if the model has anything to say.
+    fn ask_model(&self) -> Result<Option<Vec<f64>>> {
+        let Some(surrogate) = self.surrogate()? else { return Ok(None) };
+        let incumbent = surrogate.incumbent(self.config.acquisition);
+        let centers = surrogate.best_points(CENTERS);
+        let gp = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
+        let dim = self.space.dim();
+        let search = Search { sobol: 512, perturbed: 256, starts: 8, iterations: 40 };
+        let stream = Seed::new(self.config.seed).stream("acquisition").index(self.ledger.len() as u64);
+        debug_assert_eq!(dim, gp.data().dim());
+        let ranked = maximise(&gp, self.config.acquisition, incumbent, &self.space, &centers, search, stream);
+        Ok(ranked.into_iter().find(|x| self.is_new(x, self.config.min_distance)))
+    }
+}
+
+impl Optimizer for BayesOpt {
+    fn name(&self) -> &'static str {
+        "bo"
+    }
+
+    fn dim(&self) -> usize {
+        self.space.dim()
+    }
+
+    fn ask(&mut self) -> Result<Suggestion> {
+        let design = self.designs.iter().find(|x| self.is_new(&self.space.canonical(x), SAME)).cloned();
+        if let Some(x) = design {
+            return Ok(self.open(x, Origin::Enqueued));
+        }
+        if self.ledger.len() < self.config.startup_trials {
+            return self.ask_sobol();
+        }
+        match self.ask_model()? {
+            Some(x) => Ok(self.open(x, Origin::Model)),
+            None => self.ask_sobol(),
+        }
+    }
+
+    fn tell(&mut self, id: TrialId, outcome: Outcome) -> Result<()> {
+        self.ledger.close(id, outcome)?;
+        Ok(())
+    }
+
+    fn trials(&self) -> &[Trial] {
+        self.ledger.trials()
+    }
+
+    fn best(&self) -> Option<Recommendation> {
+        let Ok(Some(surrogate)) = self.surrogate() else { return self.ledger.best_observed() };
+        let (index, posterior) = surrogate.best()?;
+        let trial = &self.ledger.trials()[index];
+        let TrialState::Complete { score, .. } = trial.state else { return None };
+        Some(Recommendation {
+            id: trial.id,
+            x: trial.x.clone(),
+            observed: score,
+            mean: surrogate.targets().to_score(posterior.mean),
+            std: surrogate.targets().scale * posterior.variance.sqrt(),
+        })
+    }
+}

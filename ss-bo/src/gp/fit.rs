@@ -1,0 +1,192 @@
+//! Maximum a posteriori hyper-parameters.
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use nalgebra::DVector;
+
+use super::{Dataset, GaussianProcess, Hyperparameters, Priors, log_evidence};
+use crate::error::Result;
+
+/// What the fit found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FitReport {
+    /// Log posterior density of the hyper-parameters at the best start's end (nats, up to a constant).
+    pub log_posterior: f64,
+    /// Evaluations of the marginal likelihood, all starts together.
+    pub evaluations: usize,
+    /// What had to be added to the diagonal of the final covariance; 0 when nothing was.
+    pub jitter: f64,
+}
+
+/// Largest number of observations whose marginal likelihood is maximised; beyond it a subset is used.
+const MAX_FIT: usize = 192;
+/// Iterations of L-BFGS from each start.
+const MAX_ITERATIONS: u64 = 40;
+/// Log hyper-parameters are clamped to this distance from the prior's mode, in prior deviations, inside the likelihood.
+const CLAMP: f64 = 6.0;
+
+/// Fits the hyper-parameters to `data` by L-BFGS with analytic gradients from several starts, and
+/// conditions the process on all of it.
+///
+/// The marginal likelihood of more than 192 observations is replaced by that of a subset of 192, the best
+/// half of it and the rest spread evenly over the others: the fit stays fast, and the posterior uses
+/// every observation.
+///
+/// # Errors
+/// A covariance that is not positive definite at the best hyper-parameters.
+pub fn fit(data: Dataset, priors: &Priors) -> Result<(GaussianProcess, FitReport)> {
+    let subset = (data.len() > MAX_FIT).then(|| data.subset(&fit_indices(&data)));
+    let problem = MapProblem {
+        data: subset.as_ref().unwrap_or(&data),
+        priors,
+        memo: RefCell::new(Memo { last: None, best: None, evaluations: 0 }),
+    };
+    for start in starts(data.dim(), priors) {
+        maximise(&problem, start);
+    }
+    let memo = problem.memo.into_inner();
+    let prior_mode = || starts(data.dim(), priors).swap_remove(0);
+    let (cost, theta) = memo.best.unwrap_or_else(|| (f64::INFINITY, prior_mode()));
+    let hyper = unpack(&theta, priors, data.dim());
+    let gp = GaussianProcess::new(data, hyper)?;
+    let report = FitReport { log_posterior: -cost, evaluations: memo.evaluations, jitter: gp.jitter() };
+    Ok((gp, report))
+}
+
+/// The subset for the marginal likelihood: the best half by score, the others at even ranks.
+fn fit_indices(data: &Dataset) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..data.len()).collect();
+    order.sort_by(|&a, &b| data.y[b].total_cmp(&data.y[a]).then(a.cmp(&b)));
+    let best = MAX_FIT / 2;
+    let rest = order.len() - best;
+    let mut chosen: Vec<usize> = order[..best].to_vec();
+    chosen.extend((0..MAX_FIT - best).map(|i| order[best + i * rest / (MAX_FIT - best)]));
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Starting points `(ln l_1.., ln signal, ln noise)`: the prior's mode, a rougher objective, a smoother but
+/// noisier one.
+fn starts(dim: usize, priors: &Priors) -> Vec<DVector<f64>> {
+    let length = priors.length_scale_in(dim);
+    [(0.0, 0.0), (-1.0, 0.5), (0.7, 1.5)]
+        .into_iter()
+        .map(|(l, noise)| {
+            let mut theta = DVector::from_element(dim + 2, length.mu + l * length.sigma);
+            theta[dim] = priors.signal.mu;
+            theta[dim + 1] = priors.noise.mu + noise * priors.noise.sigma;
+            theta
+        })
+        .collect()
+}
+
+fn unpack(theta: &DVector<f64>, priors: &Priors, dim: usize) -> Hyperparameters {
+    let value = |i: usize| clamp(theta[i], i, priors, dim).exp();
+    Hyperparameters {
+        length_scales: (0..dim).map(value).collect(),
+        signal_variance: value(dim),
+        noise_variance: priors.noise_floor + value(dim + 1),
+        mean_variance: priors.mean_variance,
+    }
+}
+
+fn clamp(t: f64, i: usize, priors: &Priors, dim: usize) -> f64 {
+    let p = prior_of(i, priors, dim);
+    t.clamp(p.mu - CLAMP * p.sigma, p.mu + CLAMP * p.sigma)
+}
+
+fn prior_of(i: usize, priors: &Priors, dim: usize) -> super::LogNormal {
+    match i.cmp(&dim) {
+        std::cmp::Ordering::Less => priors.length_scale_in(dim),
+        std::cmp::Ordering::Equal => priors.signal,
+        std::cmp::Ordering::Greater => priors.noise,
+    }
+}
+
+/// Runs L-BFGS from one start. Whatever it finds is kept in the problem's memo, so a line search that gives
+/// up (as they do at the limit of precision) loses nothing.
+fn maximise(problem: &MapProblem<'_>, start: DVector<f64>) {
+    let line = MoreThuenteLineSearch::new();
+    let lbfgs = LBFGS::new(line, 8).with_tolerance_grad(1e-4).and_then(|l| l.with_tolerance_cost(1e-7));
+    let Ok(lbfgs) = lbfgs else { return };
+    let run = Executor::new(problem, lbfgs)
+        .configure(|state| state.param(start).max_iters(MAX_ITERATIONS))
+        .timer(false)
+        .run();
+    drop(run);
+}
+
+/// Negative log posterior of the log hyper-parameters.
+struct MapProblem<'a> {
+    data: &'a Dataset,
+    priors: &'a Priors,
+    memo: RefCell<Memo>,
+}
+
+/// argmin asks for cost and gradient separately, at the same point: compute both once.
+struct Memo {
+    last: Option<(DVector<f64>, f64, DVector<f64>)>,
+    best: Option<(f64, DVector<f64>)>,
+    evaluations: usize,
+}
+
+impl MapProblem<'_> {
+    fn evaluate(&self, theta: &DVector<f64>) -> std::result::Result<(f64, DVector<f64>), ArgminError> {
+        let mut memo = self.memo.borrow_mut();
+        if let Some((at, cost, gradient)) = &memo.last
+            && at == theta
+        {
+            return Ok((*cost, gradient.clone()));
+        }
+        memo.evaluations += 1;
+        let (cost, gradient) = self.negative_log_posterior(theta)?;
+        if cost.is_finite() && memo.best.as_ref().is_none_or(|(best, _)| cost < *best) {
+            memo.best = Some((cost, theta.clone()));
+        }
+        memo.last = Some((theta.clone(), cost, gradient.clone()));
+        Ok((cost, gradient))
+    }
+
+    fn negative_log_posterior(&self, theta: &DVector<f64>) -> Result<(f64, DVector<f64>)> {
+        let dim = self.data.dim();
+        let hyper = unpack(theta, self.priors, dim);
+        let evidence = log_evidence(self.data, &hyper)?;
+        let mut cost = -evidence.value;
+        let mut gradient = DVector::zeros(dim + 2);
+        for i in 0..dim + 2 {
+            // The likelihood is flat beyond the clamp; the prior still pulls back.
+            if clamp(theta[i], i, self.priors, dim) == theta[i] {
+                gradient[i] = -match i.cmp(&dim) {
+                    std::cmp::Ordering::Less => evidence.length_scales[i],
+                    std::cmp::Ordering::Equal => evidence.signal,
+                    std::cmp::Ordering::Greater => evidence.noise * theta[i].exp(),
+                };
+            }
+            let (log_density, slope) = prior_of(i, self.priors, dim).log_density(theta[i]);
+            cost -= log_density;
+            gradient[i] -= slope;
+        }
+        Ok((cost, gradient))
+    }
+}
+
+impl CostFunction for &MapProblem<'_> {
+    type Param = DVector<f64>;
+    type Output = f64;
+
+    fn cost(&self, theta: &Self::Param) -> std::result::Result<f64, ArgminError> {
+        Ok(self.evaluate(theta)?.0)
+    }
+}
+
+impl Gradient for &MapProblem<'_> {
+    type Param = DVector<f64>;
+    type Gradient = DVector<f64>;
+
+    fn gradient(&self, theta: &Self::Param) -> std::result::Result<Self::Gradient, ArgminError> {
+        Ok(self.evaluate(theta)?.1)
+    }
+}
