@@ -1,1 +1,60 @@
-//! Placeholder.
+//! Datasets from disk, label noise, splits, and the table files of Swift Sampler.
+//!
+//! One of the few crates that touch files. Everything that comes out of it is checked once, here: a loaded
+//! [`ImageSet`] has as many labels as images, all within range; a [`NumericTable`] that was read holds finite
+//! numbers; a file that was written is whole.
+//!
+//! | to get | use |
+//! |---|---|
+//! | digits (embedded), Fashion-MNIST, CIFAR-10, CIFAR-100 | [`load`] with a [`DatasetKind`] |
+//! | images in class folders | [`load_image_folder`] |
+//! | training, validation and test parts | [`split`] |
+//! | wrong labels at a known rate | [`LabelNoise::apply`]; from a file: [`read_labels`], [`NoisyLabels::from_labels`] |
+//! | features of a user's own examples | [`NumericTable::read_parquet`] |
+//! | `weights.parquet` | [`Weights`] |
+//! | any artefact, never half-written | [`write_atomically`] |
+//!
+//! ```
+//! use ss_data::{DatasetKind, LabelNoise, NoiseKind, load, split};
+//! use ss_seed::Seed;
+//!
+//! let seed = Seed::new(0);
+//! let parts = split(&load(DatasetKind::Digits, None)?, DatasetKind::Digits.default_split(), seed)?;
+//! let noise = LabelNoise::new(NoiseKind::Symmetric, 0.4)?;
+//! let noisy = noise.apply(parts.train.labels(), parts.train.classes(), seed.stream("label-noise"))?;
+//! let train = parts.train.with_labels(noisy.labels)?;
+//! assert_eq!(noisy.realized_rate, 0.4);
+//! assert_eq!(train.len(), 1_000);
+//! # Ok::<(), ss_data::Error>(())
+//! ```
+//!
+//! Nothing is downloaded: a dataset that is not there gives an error that says what was looked for, where, and how to
+//! get it.
+
+mod atomic;
+pub mod cifar;
+mod columns;
+mod dataset;
+pub mod digits;
+mod error;
+pub mod fashion_mnist;
+mod idx;
+mod image_decode;
+mod image_folder;
+mod image_parquet;
+mod image_set;
+mod noise;
+mod parquet_file;
+mod split;
+mod table;
+mod weights;
+
+pub use atomic::write_atomically;
+pub use dataset::{Dataset, DatasetKind, load};
+pub use error::{Error, Result};
+pub use image_folder::load_image_folder;
+pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
+pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
+pub use split::{Split, SplitSizes, split};
+pub use table::{ID_COLUMN, NumericTable};
+pub use weights::{PROBABILITY_COLUMN, Weights};

@@ -1,0 +1,117 @@
+//! Parquet files: chosen columns read batch by batch, tables written atomically.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+
+use crate::atomic::write_atomically;
+use crate::error::{Error, Result};
+
+/// Rows of numbers handled at once when reading and writing.
+pub(crate) const TABLE_ROWS: usize = 1 << 16;
+
+/// A Parquet file of which the schema has been read.
+pub(crate) struct ParquetFile<'a> {
+    path: &'a Path,
+    metadata: ArrowReaderMetadata,
+    file: File,
+}
+
+impl<'a> ParquetFile<'a> {
+    pub(crate) fn open(path: &'a Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+            .map_err(|error| damaged(path, &error))?;
+        Ok(Self { path, metadata, file })
+    }
+
+    pub(crate) fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.metadata.schema().fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// Hands over the arrays of these columns in this order, batch by batch, with the row that the batch
+    /// starts at.
+    pub(crate) fn read(
+        &self,
+        names: &[&str],
+        batch_rows: usize,
+        mut take: impl FnMut(&[ArrayRef], usize) -> Result<()>,
+    ) -> Result<()> {
+        let schema = self.metadata.schema();
+        let roots = names
+            .iter()
+            .map(|name| schema.index_of(name).map_err(|_| missing(name, schema)))
+            .collect::<Result<Vec<usize>>>()?;
+        let file = self.file.try_clone().map_err(|error| Error::io("read", self.path, error))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = ProjectionMask::roots(reader.parquet_schema(), roots);
+        let batches = reader
+            .with_projection(mask)
+            .with_batch_size(batch_rows)
+            .build()
+            .map_err(|error| damaged(self.path, &error))?;
+        let mut first_row = 0;
+        for batch in batches {
+            let batch = batch.map_err(|error| damaged(self.path, &error))?;
+            let arrays = names
+                .iter()
+                .map(|name| batch.column_by_name(name).cloned().ok_or_else(|| missing(name, schema)))
+                .collect::<Result<Vec<ArrayRef>>>()?;
+            take(&arrays, first_row)?;
+            first_row += batch.num_rows();
+        }
+        Ok(())
+    }
+}
+
+/// Writes `rows` rows, a range at a time, atomically.
+pub(crate) fn write_batches(
+    path: &Path,
+    schema: SchemaRef,
+    rows: usize,
+    arrays: impl Fn(Range<usize>) -> Vec<ArrayRef>,
+) -> Result<()> {
+    // Dictionaries do not help with numbers that are nearly all distinct; Snappy is read by every tool.
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .build();
+    write_atomically(path, |out| {
+        let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
+        for start in (0..rows).step_by(TABLE_ROWS) {
+            let range = start..rows.min(start + TABLE_ROWS);
+            let batch = RecordBatch::try_new(schema.clone(), arrays(range)).map_err(io::Error::other)?;
+            writer.write(&batch)?;
+        }
+        writer.close()?;
+        Ok(())
+    })
+}
+
+/// Adds the file to an error that does not name it yet.
+pub(crate) fn located(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Io { .. } | Error::Corrupt { .. } | Error::Image { .. } | Error::InFile { .. } => error,
+        other => other.in_file(path),
+    }
+}
+
+/// A Parquet file that cannot be read as one.
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::damaged(path, "a complete Parquet file", format!("a damaged or foreign one ({error})"))
+}
+
+fn missing(column: &str, schema: &Schema) -> Error {
+    let available: Vec<String> = schema.fields().iter().map(|f| format!("`{}`", f.name())).collect();
+    Error::MissingColumn { column: column.to_owned(), available: available.join(", ") }
+}
