@@ -26,6 +26,7 @@ mod ledger;
 mod optimizer;
 pub mod rivals;
 pub mod sobol;
+pub mod testfunctions;
 mod trial;
 
 pub use argmin_solver::BoSolver;
