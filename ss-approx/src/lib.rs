@@ -1,1 +1,52 @@
-//! Placeholder.
+//! The fast approximation of Swift Sampler: train, share a start, fine-tune, score.
+//!
+//! Judging a sampler by a full training run is what makes learning one expensive. This crate judges it by a
+//! short fine-tuning run instead (DESIGN 2.4):
+//!
+//! 1. [`UniformRun`]: one ordinary training run. It yields the *reference*
+//!    checkpoint, early, where features are read, and the [`SharedStart`], in the middle, from which every
+//!    candidate starts.
+//! 2. [`SharedStart::trial`]: restore the start, train a fraction of an epoch or a few under the candidate
+//!    weights with the learning rate falling to zero, and score the validation set ([`Score`]). All
+//!    candidates see the same random numbers.
+//! 3. [`Session::train`]: the final training under the best sampler, with its weights fixed or re-read from
+//!    fresh features ([`Sampling`]).
+//!
+//! | module | content |
+//! |---|---|
+//! | [`data`] | training data with its normalisation; assembling augmented batches |
+//! | [`augment`] | crops and flips keyed by (epoch, example, copy) |
+//! | [`schedule`] | the learning rate over a run |
+//! | [`sampling`] | where an epoch's weights come from: uniform, fixed, re-read |
+//! | [`trainer`] | [`Trainer`], [`Session`]: epochs of SGD on one network |
+//! | [`evaluate`] | logits, accuracy and features of a set of images |
+//! | [`score`] | the score P on validation data |
+//! | [`full_run`] | one training from scratch, watched on validation data |
+//! | [`uniform_run`] | the baseline run and its two checkpoints |
+//! | [`shared_start`] | fine-tuning trials |
+
+pub mod augment;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod evaluate;
+pub mod full_run;
+pub mod sampling;
+pub mod schedule;
+pub mod score;
+pub mod shared_start;
+pub mod trainer;
+pub mod uniform_run;
+
+pub use augment::Augmentation;
+pub use config::{TrainConfig, TrainSettings};
+pub use data::TrainingData;
+pub use error::{Error, Result};
+pub use evaluate::Predictions;
+pub use full_run::FullRun;
+pub use sampling::{Refresh, Sampling};
+pub use schedule::LearningRate;
+pub use score::Score;
+pub use shared_start::{SharedStart, TrialResult};
+pub use trainer::{EpochReport, Session, Trainer};
+pub use uniform_run::{UniformRun, UniformRunConfig};

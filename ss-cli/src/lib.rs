@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The Swift Sampler pipeline: everything between a dataset on disk and a learned sampler.
+//!
+//! The other crates are pure; this one composes them, reads and writes files and measures time. The binary
+//! `swift-sampler` and the reproduction tasks of `xtask` are thin layers over it.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`recipe`] | networks, schedules and search budgets for each known dataset |
+//! | [`experiment`] | a dataset, split, with its label noise |
+//! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
+//! | [`selection`] | which tried rule is worth using, uniform sampling included |
+//! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
+//! | [`artifact`] | `sampler.json`, `weights.parquet`, `features.parquet` and the summary in words |
+//! | [`progress`] | bars on a terminal, lines elsewhere |
+
+pub mod artifact;
+pub mod error;
+pub mod experiment;
+pub mod method;
+pub mod progress;
+pub mod recipe;
+pub mod search;
+pub mod selection;
+
+pub use error::{Error, Result};
+pub use experiment::{Experiment, ExperimentConfig, ValidationLabels};
+pub use method::{Method, MethodResult};
+pub use recipe::Recipe;
+pub use search::{SearchConfig, SearchOutcome, TrialRecord};

@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! Reproduction of the paper's tables, benches and checks: `cargo xtask --help`.
+
+mod table1;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Reproduces the tables of the Swift Sampler paper, runs the benches and checks the source tree.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Table 1: methods against label noise.
+    ReproduceTable1(table1::Args),
+    /// Checks the rules of the source tree: module headers, file sizes, licences.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::ReproduceTable1(args) => table1::run(args),
+        Task::Tidy => tidy::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Training data with its normalisation, and the assembling of batches.
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use ss_data::ImageSet;
+use ss_sampler::Draw;
+use ss_seed::Stream;
+
+use crate::augment::{Augmentation, Placement, write_image};
+use crate::Result;
+
+/// Mean and deviation of each channel over a set of images, in units of pixels (0 to 255).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalisation {
+    mean: Vec<f32>,
+    inv_std: Vec<f32>,
+}
+
+impl Normalisation {
+    /// The statistics of `images`. A constant channel gets deviation 1.
+    pub fn of(images: &ImageSet) -> Self {
+        let channels = images.channel_statistics();
+        let inverse = |std: f64| if std > 0.0 { (1.0 / (255.0 * std)) as f32 } else { 1.0 };
+        Self {
+            mean: channels.iter().map(|channel| (255.0 * channel.mean) as f32).collect(),
+            inv_std: channels.iter().map(|channel| inverse(channel.std)).collect(),
+        }
+    }
+
+    /// Images number `first..last` as a normalised tensor `[last - first, channels, height, width]`.
+    pub fn range(&self, images: &ImageSet, first: usize, last: usize, device: &Device) -> Result<Tensor> {
+        let still = Placement { down: 0, right: 0, flip: false };
+        self.assemble(images, last - first, device, |slot| (first + slot, still))
+    }
+
+    /// The drawn images, augmented, and their labels `[n]` (u32). `stream` is that of the epoch.
+    pub fn batch(
+        &self,
+        images: &ImageSet,
+        draws: &[Draw],
+        augmentation: Augmentation,
+        stream: Stream,
+        device: &Device,
+    ) -> Result<(Tensor, Tensor)> {
+        let x = self.assemble(images, draws.len(), device, |slot| {
+            let draw = draws[slot];
+            let (example, copy) = (draw.example(), u64::from(draw.copy()));
+            (example, augmentation.place(stream, example as u64, copy))
+        })?;
+        let labels: Vec<u32> = draws.iter().map(|draw| images.labels()[draw.example()]).collect();
+        Ok((x, Tensor::from_vec(labels, draws.len(), device)?))
+    }
+
+    fn assemble(
+        &self,
+        images: &ImageSet,
+        count: usize,
+        device: &Device,
+        pick: impl Fn(usize) -> (usize, Placement) + Sync,
+    ) -> Result<Tensor> {
+        let shape = images.shape();
+        let size = shape.channels * shape.height * shape.width;
+        let mut values = vec![0_f32; count * size];
+        let write = |(slot, out): (usize, &mut [f32])| {
+            let (i, placement) = pick(slot);
+            write_image(images.image(i), shape, &self.mean, &self.inv_std, placement, out);
+        };
+        if count * size < 1 << 16 {
+            values.chunks_exact_mut(size).enumerate().for_each(write);
+        } else {
+            values.par_chunks_exact_mut(size).enumerate().for_each(write);
+        }
+        Ok(Tensor::from_vec(values, (count, shape.channels, shape.height, shape.width), device)?)
+    }
+}
+
+/// Images to train on and the normalisation computed from them.
+#[derive(Clone, Debug)]
+pub struct TrainingData {
+    images: ImageSet,
+    normalisation: Normalisation,
+}
+
+impl TrainingData {
+    /// Takes the images with the labels to train on (noisy ones included).
+    pub fn new(images: ImageSet) -> Self {
+        Self { normalisation: Normalisation::of(&images), images }
+    }
+
+    /// The images.
+    pub fn images(&self) -> &ImageSet {
+        &self.images
+    }
+
+    /// The statistics that every image is normalised with, test images included.
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    /// The number of examples.
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Whether there is no example (never true: an [`ImageSet`] is not empty).
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+}

@@ -1,0 +1,58 @@
+//! The error of this crate.
+
+/// What can go wrong in training, trials and scoring.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is outside its range.
+    #[error("{setting} = {found}: expected {expected}")]
+    InvalidSetting {
+        /// The setting's name.
+        setting: &'static str,
+        /// The value found.
+        found: String,
+        /// The values allowed, and the remedy.
+        expected: &'static str,
+    },
+    /// Lengths or shapes that must agree do not.
+    #[error("{what}: expected {expected}, found {found}")]
+    Mismatch {
+        /// What was compared.
+        what: &'static str,
+        /// What the rest of the run implies.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// The loss stopped being a number.
+    #[error("training diverged: mean loss {loss} in epoch {epoch}; lower the learning rate")]
+    Diverged {
+        /// The epoch, counted from 0.
+        epoch: usize,
+        /// The value found.
+        loss: f64,
+    },
+    /// A model's output is not a number.
+    #[error("logits of row {row} contain {value}: the model has diverged; lower the learning rate")]
+    NonFiniteLogit {
+        /// The row, counted from 0.
+        row: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// An error of the networks.
+    #[error(transparent)]
+    Model(#[from] ss_models::Error),
+    /// An error of the features.
+    #[error(transparent)]
+    Features(#[from] ss_features::Error),
+    /// An error of the sampler.
+    #[error(transparent)]
+    Sampler(#[from] ss_sampler::Error),
+    /// An error of the tensor library.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// The result type of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

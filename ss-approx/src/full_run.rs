@@ -1,0 +1,77 @@
+//! One full training from scratch, watched on validation data.
+
+use ss_data::ImageSet;
+use ss_models::Snapshot;
+use ss_seed::Seed;
+
+use crate::trainer::{Run, RunCost};
+use crate::{EpochReport, Predictions, Result, Sampling, Session, Trainer};
+
+/// One epoch of a run, as measured on validation data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochRecord {
+    /// Epochs trained so far.
+    pub epoch: usize,
+    /// Mean training loss of the epoch, in nats.
+    pub train_loss: f64,
+    /// Validation accuracy in `[0, 1]`.
+    pub accuracy: f64,
+}
+
+/// A finished training run of the trainer's full schedule.
+#[derive(Debug)]
+pub struct FullRun {
+    /// Validation records, one an epoch.
+    pub history: Vec<EpochRecord>,
+    /// The finished model.
+    pub last: Snapshot,
+    /// The model of the epoch with the best validation accuracy (the earliest of equals): what early
+    /// stopping would keep.
+    pub best: Snapshot,
+    /// Examples trained on and re-read.
+    pub cost: RunCost,
+}
+
+impl FullRun {
+    /// Trains a fresh network under `sampling`. Two runs with one `seed` start from the same weights and see
+    /// the same random numbers. `observe` is called after each epoch with the validation predictions.
+    pub fn run(
+        trainer: &Trainer,
+        seed: Seed,
+        sampling: Sampling,
+        validation: &ImageSet,
+        mut observe: impl FnMut(EpochReport, &Session, &Predictions) -> Result<()>,
+    ) -> Result<Self> {
+        let mut session = trainer.session(seed)?;
+        let run = Run {
+            seed,
+            epochs: trainer.config.epochs as f64,
+            learning_rate: trainer.config.learning_rate,
+            sampling,
+        };
+        let mut history: Vec<EpochRecord> = Vec::with_capacity(trainer.config.epochs);
+        let mut best: Option<(f64, Snapshot)> = None;
+        let cost = session.train(&run, |report, session| {
+            let seen = session.predict(validation)?;
+            let accuracy = seen.accuracy(validation.labels())?;
+            if best.as_ref().is_none_or(|(value, _)| accuracy > *value) {
+                best = Some((accuracy, session.snapshot()?));
+            }
+            history.push(EpochRecord { epoch: report.epoch + 1, train_loss: report.train_loss, accuracy });
+            observe(report, session, &seen)
+        })?;
+        let last = session.snapshot()?;
+        let best = best.map_or_else(|| last.clone(), |(_, snapshot)| snapshot);
+        Ok(Self { history, last, best, cost })
+    }
+}
+
+impl Trainer<'_> {
+    /// Predictions of the model kept as `snapshot` ([`FullRun::last`] or [`FullRun::best`], say).
+    pub fn predict(&self, snapshot: &Snapshot, images: &ImageSet) -> Result<Predictions> {
+        // Any seed will do: every value is overwritten.
+        let mut session = self.session(Seed::new(0))?;
+        session.restore(snapshot)?;
+        session.predict(images)
+    }
+}

@@ -1,0 +1,207 @@
+//! Epochs of SGD on one network.
+
+use candle_core::Device;
+use ss_data::{ImageSet, ImageShape};
+use ss_features::FeatureTable;
+use ss_kernels::{Sgd, SgdConfig};
+use ss_models::{InputShape, Mode, Network, NetworkSpec, Parameters, Snapshot};
+use ss_sampler::EpochPlan;
+use ss_seed::Seed;
+
+use crate::sampling::Sampled;
+use crate::{Error, LearningRate, Predictions, Result, Sampling, TrainConfig, TrainingData};
+
+/// What stays the same over all runs of one experiment: network, data, settings, device.
+#[derive(Clone, Debug)]
+pub struct Trainer<'a> {
+    /// The network that every run trains.
+    pub network: NetworkSpec,
+    /// What it trains on.
+    pub data: &'a TrainingData,
+    /// How it trains.
+    pub config: TrainConfig,
+    /// Where it trains.
+    pub device: Device,
+}
+
+/// One stretch of training.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Root of the order of examples and of the augmentation. Two runs with one seed see the same random
+    /// numbers whatever their weights.
+    pub seed: Seed,
+    /// Passes over the data, fractions allowed, positive.
+    pub epochs: f64,
+    /// The learning rate of the first step; it falls to zero over the run.
+    pub learning_rate: f64,
+    /// How examples are drawn.
+    pub sampling: Sampling,
+}
+
+/// What an observer is told after each epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochReport {
+    /// The epoch that has just ended, counted from 0.
+    pub epoch: usize,
+    /// The number of epochs of the run, the last of which may be a fraction.
+    pub epochs: usize,
+    /// Mean training loss over the epoch's draws, in nats.
+    pub train_loss: f64,
+}
+
+/// What a run has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RunCost {
+    /// Examples trained on, with repetition.
+    pub trained: u64,
+    /// Examples passed forward to re-read features.
+    pub reread: u64,
+}
+
+impl Trainer<'_> {
+    /// A freshly initialised network, its weights drawn from `seed`.
+    pub fn session(&self, seed: Seed) -> Result<Session<'_>> {
+        let parameters = Parameters::new(seed, self.device.clone());
+        let images = self.data.images();
+        let ImageShape { channels, height, width } = images.shape();
+        let input = InputShape { channels, height, width };
+        let network = self.network.build(input, images.classes(), &parameters)?;
+        Ok(Session { trainer: self, parameters, network })
+    }
+
+    /// The draws of a run's epoch `epoch`: exactly an ordinary shuffled epoch when the sampling is uniform.
+    fn plan(&self, run: &Run, epoch: usize, draws: usize, sampled: &mut Sampled, session: &Session) -> Result<EpochPlan> {
+        let stream = run.seed.stream("epoch-order");
+        let weights = sampled.weights(epoch, || session.features(self.data.images()))?;
+        Ok(match weights {
+            None if draws == self.data.len() => EpochPlan::shuffled(draws, stream, epoch as u64)?,
+            None => {
+                let uniform = ss_sampler::Weights::uniform(self.data.len())?;
+                EpochPlan::systematic(&uniform, draws, stream, epoch as u64)?
+            }
+            Some(weights) => EpochPlan::systematic(weights, draws, stream, epoch as u64)?,
+        })
+    }
+}
+
+/// One network in training.
+pub struct Session<'a> {
+    trainer: &'a Trainer<'a>,
+    parameters: Parameters,
+    network: Box<dyn Network>,
+}
+
+impl Session<'_> {
+    /// Trains for one run and calls `observe` after each epoch; momentum starts at zero.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] as soon as an epoch's mean loss is not finite; [`Error::InvalidSetting`] for a run
+    /// of no length; errors of `observe`.
+    pub fn train(
+        &mut self,
+        run: &Run,
+        mut observe: impl FnMut(EpochReport, &Self) -> Result<()>,
+    ) -> Result<RunCost> {
+        let trainer = self.trainer;
+        let (config, examples) = (&trainer.config, trainer.data.len());
+        let lengths = epoch_lengths(run.epochs, examples)?;
+        let steps = lengths.iter().map(|draws| draws.div_ceil(config.batch_size)).sum();
+        let rate = LearningRate { peak: run.learning_rate, steps, decay: config.decay };
+        let sgd = SgdConfig {
+            momentum: config.momentum,
+            nesterov: config.nesterov,
+            weight_decay: config.weight_decay,
+        };
+        let mut optimiser = Sgd::new(self.parameters.trainable(), sgd)?;
+        let mut sampled = Sampled::new(run.sampling.clone(), examples)?;
+        let (mut step, mut cost) = (0, RunCost::default());
+        for (epoch, &draws) in lengths.iter().enumerate() {
+            if let Sampling::Refreshed(refresh) = &run.sampling
+                && refresh.is_due(epoch)
+            {
+                cost.reread += examples as u64;
+            }
+            let plan = trainer.plan(run, epoch, draws, &mut sampled, self)?;
+            let stream = run.seed.stream("augmentation").index(epoch as u64);
+            let mut total = 0.0;
+            for batch in plan.draws().chunks(config.batch_size) {
+                let (x, labels) = trainer.data.normalisation().batch(
+                    trainer.data.images(),
+                    batch,
+                    config.augmentation,
+                    stream,
+                    &trainer.device,
+                )?;
+                let out = self.network.forward(&x, Mode::Train)?;
+                let loss = ss_kernels::cross_entropy(&out.logits, &labels, None)?.loss;
+                optimiser.step(&loss.backward()?, rate.at(step))?;
+                total += f64::from(loss.to_scalar::<f32>()?) * batch.len() as f64;
+                step += 1;
+            }
+            cost.trained += draws as u64;
+            let train_loss = total / draws as f64;
+            if !train_loss.is_finite() {
+                return Err(Error::Diverged { epoch, loss: train_loss });
+            }
+            observe(EpochReport { epoch, epochs: lengths.len(), train_loss }, self)?;
+        }
+        Ok(cost)
+    }
+
+    /// What the network says of `images` now.
+    pub fn predict(&self, images: &ImageSet) -> Result<Predictions> {
+        let normalisation = self.trainer.data.normalisation();
+        Predictions::of(self.network.as_ref(), images, normalisation, &self.trainer.device)
+    }
+
+    /// The features of `images` against their own labels now.
+    ///
+    /// Ids are the places in `images`.
+    pub fn features(&self, images: &ImageSet) -> Result<FeatureTable> {
+        let features = self.predict(images)?.features(images.labels())?;
+        Ok(FeatureTable::from_features((0..images.len() as u64).collect(), features)?)
+    }
+
+    /// A deep copy of all weights and running statistics.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(self.parameters.snapshot()?)
+    }
+
+    /// Returns to a snapshot of this network.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        Ok(self.parameters.restore(snapshot)?)
+    }
+}
+
+/// The number of draws of each epoch of a run: whole epochs of `examples`, then the fraction that is left.
+fn epoch_lengths(epochs: f64, examples: usize) -> Result<Vec<usize>> {
+    let draws = (epochs * examples as f64).round();
+    if !draws.is_finite() || draws < 1.0 || draws >= 9e15 {
+        return Err(Error::InvalidSetting {
+            setting: "epochs",
+            found: epochs.to_string(),
+            expected: "a positive number of passes that amounts to at least one example",
+        });
+    }
+    let draws = draws as usize;
+    let mut lengths = vec![examples; draws / examples];
+    if !draws.is_multiple_of(examples) {
+        lengths.push(draws % examples);
+    }
+    Ok(lengths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::epoch_lengths;
+
+    #[test]
+    fn fractions_of_an_epoch_are_short_epochs() {
+        assert_eq!(epoch_lengths(2.0, 10).unwrap(), [10, 10]);
+        assert_eq!(epoch_lengths(1.5, 10).unwrap(), [10, 5]);
+        assert_eq!(epoch_lengths(0.25, 10).unwrap(), [3]);
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 0.01] {
+            assert!(epoch_lengths(bad, 10).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The subcommands of `swift-sampler`: flags and glue.
+
+pub(crate) mod apply;
+pub(crate) mod search;

@@ -1,0 +1,174 @@
+//! `swift-sampler search`: learn a sampler for a dataset.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use ss_approx::Score;
+use ss_cli::method::{self, Event, MethodResult, Search};
+use ss_cli::progress::Progress;
+use ss_cli::{Experiment, ExperimentConfig, Method, Recipe, ValidationLabels, artifact};
+use ss_data::{DatasetKind, LabelNoise, NoiseKind};
+use ss_models::NetworkSpec;
+use ss_sampler::{SamplerSpec, Transform, describe};
+use ss_seed::Seed;
+
+/// Flags of `search`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// digits (embedded), fashion-mnist, cifar10 or cifar100
+    #[arg(long)]
+    dataset: DatasetKind,
+    /// Folder that holds the dataset [default: the place where its package installs it]
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Where sampler.json, weights.parquet, features.parquet and summary.md go
+    #[arg(long, default_value = "swift-sampler-out")]
+    out: PathBuf,
+    /// Make this share of the training labels wrong first, in [0, 1): to study the method
+    #[arg(long, default_value_t = 0.0)]
+    noise: f64,
+    /// symmetric, symmetric-inclusive or pair-flip
+    #[arg(long, default_value = "symmetric")]
+    noise_kind: NoiseKind,
+    /// Whether validation labels carry the same noise
+    #[arg(long, value_enum, default_value = "noisy")]
+    val_labels: ValidationLabels,
+    /// Training images; 0 takes all that validation leaves
+    #[arg(long)]
+    train_size: Option<usize>,
+    /// Validation images
+    #[arg(long)]
+    val_size: Option<usize>,
+    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18, wrn-DEPTH-WIDTH, six-conv
+    #[arg(long)]
+    network: Option<NetworkSpec>,
+    /// Epochs of a full training
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// E_o: candidates tried
+    #[arg(long)]
+    trials: Option<usize>,
+    /// E_f: epochs of a trial, fractions allowed
+    #[arg(long)]
+    trial_epochs: Option<f64>,
+    /// The score of a trial: accuracy, likelihood or calibrated
+    #[arg(long)]
+    score: Option<Score>,
+    /// The coordinate that the rule is a function of: cgf (by gradient mass) or cdf (by rank)
+    #[arg(long, default_value = "cgf")]
+    transform: Transform,
+    /// Root of all random choices
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// No progress display
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    let recipe = recipe(&args);
+    recipe.train.clone().check()?;
+    let noise = LabelNoise::new(args.noise_kind, args.noise)?;
+    let spec = SamplerSpec::new(["loss", "renormed_entropy"], args.transform)?;
+    let dataset = ss_data::load(args.dataset, args.data_dir.as_deref())?;
+    let seed = Seed::new(args.seed);
+    let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: args.val_labels };
+    let experiment = Experiment::prepare(&dataset, &config, seed)?;
+
+    let epoch = 1.0 / recipe.train.epochs as f64;
+    let trial = recipe.trial_epochs * epoch;
+    let progress = Progress::new(2.0 + recipe.trials as f64 * trial, args.quiet);
+    let part = progress.part(dataset.name.clone());
+    let methods = [Method::Baseline, Method::Ss];
+    let outcome = method::run(&experiment, &recipe, &spec, &methods, &Device::Cpu, seed, |event| match event {
+        Event::Epoch { method, epoch: at, epochs, loss } => {
+            part.advance(epoch, &format!("{method}, epoch {at}/{epochs}, loss {loss:.3}"));
+        }
+        Event::Trial { trial: at, trials, record, best } => {
+            part.advance(trial, &format!("trial {at}/{trials} ({}), best so far {best:.4}", record.name));
+        }
+    })?;
+    drop(part);
+    progress.finish();
+    let search = outcome.search.context("the search left no result")?;
+    let summary = summary(&args, &recipe, &experiment, &search, &outcome.results)?;
+    let provenance = BTreeMap::from([
+        ("dataset".to_owned(), dataset.name.clone()),
+        ("train_size".to_owned(), experiment.train.len().to_string()),
+        ("network".to_owned(), recipe.network.to_string()),
+        ("noise".to_owned(), format!("{} {}", args.noise_kind, args.noise)),
+        ("seed".to_owned(), args.seed.to_string()),
+        ("reference_epoch".to_owned(), search.uniform.reference_epoch.to_string()),
+        ("swift_sampler".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary)?;
+    print!("{summary}");
+    println!("\nWritten to {}: sampler.json, weights.parquet, features.parquet, summary.md", args.out.display());
+    Ok(())
+}
+
+fn recipe(args: &Args) -> Recipe {
+    let mut recipe = Recipe::for_dataset(args.dataset);
+    if let Some(epochs) = args.epochs {
+        recipe.set_epochs(epochs);
+    }
+    if let Some(size) = args.train_size {
+        recipe.train_size = (size > 0).then_some(size);
+    }
+    recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
+    recipe.trials = args.trials.unwrap_or(recipe.trials);
+    recipe.trial_epochs = args.trial_epochs.unwrap_or(recipe.trial_epochs);
+    recipe.score = args.score.unwrap_or(recipe.score);
+    if let Some(network) = &args.network {
+        recipe.network = network.clone();
+    }
+    recipe
+}
+
+fn summary(
+    args: &Args,
+    recipe: &Recipe,
+    experiment: &Experiment,
+    search: &Search,
+    results: &[MethodResult],
+) -> Result<String> {
+    let Search { uniform, outcome } = search;
+    let chosen = &outcome.trials[outcome.choice.trial];
+    let mut out = format!(
+        "# Sampler for {}\n\n{} training images, {} validation images, {} of {} epochs; features read after \
+         epoch {}, trials start after epoch {}.\n{} trials, {:.2} full trainings beyond the uniform run.\n\n",
+        args.dataset,
+        experiment.train.len(),
+        experiment.validation.len(),
+        recipe.network,
+        recipe.train.epochs,
+        uniform.reference_epoch,
+        uniform.start.epoch(),
+        outcome.trials.len(),
+        outcome.cost,
+    );
+    if outcome.choice.trial == 0 {
+        out += &format!(
+            "Chosen: uniform sampling. No rule gained more than {} standard errors over it on the validation \
+             set.\n\n",
+            recipe.caution
+        );
+    } else {
+        out += &format!(
+            "Chosen: {} (trial {}), {} {:+.4} +- {:.4} over uniform sampling on the validation set.\n\n",
+            chosen.name,
+            outcome.choice.trial + 1,
+            recipe.score,
+            outcome.choice.gain,
+            outcome.choice.standard_error,
+        );
+    }
+    out += &format!("{}\n\n", describe(&outcome.ranked, &outcome.params)?);
+    out += "| method | test top-1 | epoch of best validation |\n| ---: | ---: | ---: |\n";
+    for result in results {
+        out += &format!("| {} | {:.2} | {:.2} |\n", result.method, result.top1_last, result.top1_best);
+    }
+    Ok(out)
+}

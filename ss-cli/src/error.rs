@@ -1,0 +1,72 @@
+//! The error of this crate.
+
+/// What can go wrong in the pipeline.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is outside its range.
+    #[error("{setting} = {found}: expected {expected}")]
+    InvalidSetting {
+        /// The setting's name.
+        setting: &'static str,
+        /// The value found.
+        found: String,
+        /// The values allowed.
+        expected: &'static str,
+    },
+    /// No trial of a search gave a score.
+    #[error("all {trials} trials of the search failed; the last: {reason}")]
+    NoTrialSucceeded {
+        /// How many were tried.
+        trials: usize,
+        /// Why the last one failed.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which one.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A sampler file does not hold a sampler that this version reads.
+    #[error("{path}: {source}")]
+    SamplerFile {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: ss_sampler::Error,
+    },
+    /// A file of features lacks a column that the sampler needs.
+    #[error("{path}: no column {column:?}, which the sampler needs; found {}", found.join(", "))]
+    MissingColumn {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// The feature.
+        column: String,
+        /// The columns that are there.
+        found: Vec<String>,
+    },
+    /// An error of the datasets and tables.
+    #[error(transparent)]
+    Data(#[from] ss_data::Error),
+    /// An error of training and trials.
+    #[error(transparent)]
+    Approx(#[from] ss_approx::Error),
+    /// An error of the networks.
+    #[error(transparent)]
+    Model(#[from] ss_models::Error),
+    /// An error of the features.
+    #[error(transparent)]
+    Features(#[from] ss_features::Error),
+    /// An error of the sampler.
+    #[error(transparent)]
+    Sampler(#[from] ss_sampler::Error),
+    /// An error of the optimiser.
+    #[error(transparent)]
+    Optimiser(#[from] ss_bo::Error),
+}
+
+/// The result type of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

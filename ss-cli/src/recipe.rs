@@ -1,0 +1,94 @@
+//! Networks, schedules and search budgets for the datasets that the project knows.
+
+use serde::{Deserialize, Serialize};
+use ss_approx::schedule::Decay;
+use ss_approx::{Augmentation, Score, TrainSettings};
+use ss_data::{DatasetKind, SplitSizes};
+use ss_models::NetworkSpec;
+use ss_models::resnet::ResNetConfig;
+
+/// Everything that a run on one dataset needs and a user may change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The network.
+    pub network: NetworkSpec,
+    /// How it is trained.
+    pub train: TrainSettings,
+    /// Training images; `None` takes all that validation leaves.
+    pub train_size: Option<usize>,
+    /// Validation images.
+    pub validation_size: usize,
+    /// Test images; `None` takes all.
+    pub test_size: Option<usize>,
+    /// `E_o`: candidates tried.
+    pub trials: usize,
+    /// `E_f`: epochs a trial.
+    pub trial_epochs: f64,
+    /// The score of a trial.
+    pub score: Score,
+    /// Epochs of the uniform run behind the shared start.
+    pub start_epoch: usize,
+    /// Last epoch that the reference checkpoint may come from.
+    pub reference_until: usize,
+    /// Epochs between re-readings of the features in the final training; `None` never re-reads.
+    pub refresh: Option<usize>,
+    /// Standard errors that a rule must gain over uniform sampling to replace it.
+    pub caution: f64,
+}
+
+impl Recipe {
+    /// The defaults for a dataset: minutes on two cores for the embedded digits, an hour or so for one
+    /// search on the others.
+    pub fn for_dataset(kind: DatasetKind) -> Self {
+        let common = Self {
+            network: NetworkSpec::ResNet(ResNetConfig::resnet8([16, 32, 64])),
+            train: TrainSettings::default(),
+            train_size: Some(6000),
+            validation_size: 2000,
+            test_size: None,
+            trials: 30,
+            trial_epochs: 1.0,
+            score: Score::Accuracy,
+            start_epoch: 15,
+            reference_until: 15,
+            refresh: Some(1),
+            caution: 1.0,
+        };
+        match kind {
+            DatasetKind::Digits => Self {
+                network: NetworkSpec::ResNet(ResNetConfig::resnet8([8, 16, 32])),
+                train: TrainSettings { batch_size: 64, ..TrainSettings::default() },
+                train_size: Some(1000),
+                validation_size: 297,
+                test_size: Some(500),
+                ..common
+            },
+            DatasetKind::FashionMnist => common,
+            DatasetKind::Cifar10 | DatasetKind::Cifar100 => Self {
+                network: NetworkSpec::ResNet(ResNetConfig::resnet20()),
+                train: TrainSettings {
+                    augmentation: Augmentation { crop_padding: 4, flip: true },
+                    decay: Decay::Cosine,
+                    epochs: 60,
+                    ..TrainSettings::default()
+                },
+                train_size: Some(10_000),
+                start_epoch: 30,
+                reference_until: 30,
+                ..common
+            },
+        }
+    }
+
+    /// Changes the length of the full training; shared start and reference keep their places in the run.
+    pub fn set_epochs(&mut self, epochs: usize) {
+        let scale = |epoch: usize| (epoch * epochs).div_ceil(self.train.epochs.max(1)).clamp(1, epochs.max(1));
+        (self.start_epoch, self.reference_until) = (scale(self.start_epoch), scale(self.reference_until));
+        self.train.epochs = epochs;
+    }
+
+    /// The sizes of the three parts.
+    pub fn sizes(&self) -> SplitSizes {
+        SplitSizes { train: self.train_size, validation: self.validation_size, test: self.test_size }
+    }
+}

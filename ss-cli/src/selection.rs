@@ -1,0 +1,85 @@
+//! Which tried rule is worth using.
+//!
+//! The optimiser recommends the trial with the best posterior mean. Validation data are finite, so the best
+//! of many candidates looks better than it is; a rule replaces uniform sampling only when its gain over the
+//! uniform trial, paired example by example on the validation set, exceeds a multiple of its standard error.
+
+use ss_bo::TrialId;
+
+/// The chosen trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// Number of the trial, counted from 0; trial 0 is uniform sampling.
+    pub trial: usize,
+    /// Mean gain over the uniform trial in units of the score; 0 for uniform itself.
+    pub gain: f64,
+    /// Standard error of the gain over the validation examples.
+    pub standard_error: f64,
+}
+
+/// Per-example validation scores of the trials that succeeded.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    scores: Vec<(usize, TrialId, Vec<f64>)>,
+}
+
+impl Evidence {
+    /// Records the example scores of trial `number`.
+    pub fn add(&mut self, number: usize, id: TrialId, scores: Vec<f64>) {
+        self.scores.push((number, id, scores));
+    }
+
+    /// The recommended trial, or trial 0 where the recommendation does not gain more than `caution` standard
+    /// errors over it. Without a successful trial 0 the recommendation stands.
+    pub fn choose(&self, recommended: TrialId, caution: f64) -> Choice {
+        let find = |wanted: &dyn Fn(usize, TrialId) -> bool| {
+            self.scores.iter().find(|(number, id, _)| wanted(*number, *id))
+        };
+        let uniform = find(&|number, _| number == 0);
+        let Some((number, _, scores)) = find(&|_, id| id == recommended) else {
+            return Choice { trial: 0, gain: 0.0, standard_error: 0.0 };
+        };
+        let Some((_, _, base)) = uniform else {
+            return Choice { trial: *number, gain: 0.0, standard_error: f64::INFINITY };
+        };
+        let (gain, standard_error) = paired(scores, base);
+        if gain > caution * standard_error {
+            Choice { trial: *number, gain, standard_error }
+        } else {
+            Choice { trial: 0, gain: 0.0, standard_error }
+        }
+    }
+}
+
+/// Mean difference and its standard error over pairs.
+fn paired(a: &[f64], b: &[f64]) -> (f64, f64) {
+    let n = a.len() as f64;
+    let mean = a.iter().zip(b).map(|(x, y)| x - y).sum::<f64>() / n;
+    let variance = a.iter().zip(b).map(|(x, y)| (x - y - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (mean, (variance / n).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(gains: f64) -> Evidence {
+        let base: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+        let better: Vec<f64> = base.iter().enumerate().map(|(i, s)| s + gains * (i % 4) as f64).collect();
+        let mut evidence = Evidence::default();
+        evidence.add(0, TrialId(7), base);
+        evidence.add(3, TrialId(9), better);
+        evidence
+    }
+
+    #[test]
+    fn a_clear_gain_is_chosen_and_an_unclear_one_is_not() {
+        let clear = evidence(0.1).choose(TrialId(9), 2.0);
+        assert_eq!(clear.trial, 3);
+        assert!((clear.gain - 0.15).abs() < 1e-12);
+        // Mean 0.15, deviation 0.1124 over 100 pairs: 13.3 standard errors.
+        assert_eq!(evidence(0.1).choose(TrialId(9), 14.0).trial, 0);
+        assert_eq!(evidence(-0.1).choose(TrialId(9), 0.0).trial, 0);
+        assert_eq!(evidence(0.1).choose(TrialId(7), 1.0).trial, 0);
+    }
+}

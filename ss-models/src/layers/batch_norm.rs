@@ -1,0 +1,67 @@
+//! Batch normalisation with the activation and the residual addition that follow it.
+
+use candle_core::{Tensor, Var};
+use candle_nn::VarBuilder;
+use candle_nn::init::{ONE, ZERO};
+use ss_kernels::Activation;
+
+use super::in_mode;
+use crate::{Mode, Result};
+
+/// Batch normalisation over `[n, c, h, w]` (Ioffe & Szegedy 2015): `y = act(scale * (x - mean) /
+/// sqrt(var + eps) + shift + residual)`, with running statistics as PyTorch keeps them (momentum 0.1,
+/// unbiased variance).
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    scale: Tensor,
+    shift: Tensor,
+    running_mean: Var,
+    running_var: Var,
+}
+
+impl BatchNorm {
+    /// Added to the variance.
+    pub const EPS: f64 = 1e-5;
+    /// Weight of the newest batch in the running statistics.
+    pub const MOMENTUM: f64 = 0.1;
+
+    /// A normalisation of `channels` maps, its values named as in PyTorch under `vb`.
+    pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            scale: vb.get_with_hints(channels, "weight", ONE)?,
+            shift: vb.get_with_hints(channels, "bias", ZERO)?,
+            running_mean: Var::from_tensor(&vb.get_with_hints(channels, "running_mean", ZERO)?)?,
+            running_var: Var::from_tensor(&vb.get_with_hints(channels, "running_var", ONE)?)?,
+        })
+    }
+
+    /// Normalises `x`, adds `residual` and applies `act`, in one pass over memory on the CPU.
+    pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, act: Activation, mode: Mode) -> Result<Tensor> {
+        match mode {
+            Mode::Train => {
+                let (y, stats) =
+                    ss_kernels::batch_norm_train(x, &self.scale, &self.shift, residual, Self::EPS, act)?;
+                let count = (x.elem_count() / x.dim(1)?) as f64;
+                let unbiased = (stats.var * (count / (count - 1.0).max(1.0)))?;
+                update(&self.running_mean, &stats.mean)?;
+                update(&self.running_var, &unbiased)?;
+                Ok(y)
+            }
+            Mode::Eval => Ok(ss_kernels::batch_norm_eval(
+                x,
+                &self.running_mean.as_detached_tensor(),
+                &self.running_var.as_detached_tensor(),
+                &in_mode(&self.scale, mode),
+                &in_mode(&self.shift, mode),
+                residual,
+                Self::EPS,
+                act,
+            )?),
+        }
+    }
+}
+
+fn update(running: &Var, batch: &Tensor) -> Result<()> {
+    let old = (running.as_detached_tensor() * (1.0 - BatchNorm::MOMENTUM))?;
+    Ok(running.set(&(old + (batch * BatchNorm::MOMENTUM)?)?)?)
+}

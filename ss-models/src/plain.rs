@@ -1,0 +1,58 @@
+//! A plain stack of 3x3 convolutions, each with batch normalisation and ReLU: the benchmark's `six-conv`.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use ss_kernels::Activation;
+
+use crate::layers::{ConvBn, ConvConfig, Head};
+use crate::{Mode, Network, Output, Result};
+
+/// The layers of a plain network: channels out and stride of each convolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainConfig {
+    /// `(channels out, stride)` of each 3x3 convolution.
+    pub(crate) layers: Vec<(usize, usize)>,
+}
+
+impl PlainConfig {
+    /// Six convolutions 32-32-64-64-128-128 with strides 1,1,2,1,2,1.
+    pub fn six_conv() -> Self {
+        Self { layers: vec![(32, 1), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)] }
+    }
+}
+
+/// A plain convolutional network.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    layers: Vec<ConvBn>,
+    head: Head,
+}
+
+impl Plain {
+    pub(crate) fn new(
+        config: &PlainConfig,
+        channels: usize,
+        classes: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let mut inputs = channels;
+        let mut layers = Vec::new();
+        for (i, &(outputs, stride)) in config.layers.iter().enumerate() {
+            let conv = ConvConfig { inputs, outputs, kernel: 3, stride };
+            let (weights, norm) = (vb.pp(format!("conv{i}")), vb.pp(format!("bn{i}")));
+            layers.push(ConvBn::new(conv, Activation::Relu, weights, norm)?);
+            inputs = outputs;
+        }
+        Ok(Self { layers, head: Head::new(inputs, classes, vb.pp("fc"))? })
+    }
+}
+
+impl Network for Plain {
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+        let mut x = x.clone();
+        for layer in &self.layers {
+            x = layer.forward(&x, None, mode)?;
+        }
+        self.head.forward(&x, mode)
+    }
+}

@@ -1,0 +1,109 @@
+//! Wide residual networks: pre-activation basic blocks (Zagoruyko & Komodakis 2016), without dropout.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use ss_kernels::{Activation, Conv2dSpec, conv2d};
+
+use crate::layers::{BatchNorm, ConvBn, ConvConfig, Head, conv_weight, in_mode};
+use crate::{Mode, Network, Output, Result};
+
+/// WRN-`depth`-`width`: three stages of `(depth - 4) / 6` blocks of `16 width`, `32 width`, `64 width` channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WideResNetConfig {
+    /// Number of layers, `6 k + 4`.
+    pub(crate) depth: usize,
+    /// Widening factor.
+    pub(crate) width: usize,
+}
+
+/// A wide residual network.
+#[derive(Clone, Debug)]
+pub struct WideResNet {
+    stem: Tensor,
+    stem_spec: Conv2dSpec,
+    blocks: Vec<Block>,
+    norm: BatchNorm,
+    head: Head,
+}
+
+impl WideResNet {
+    pub(crate) fn new(
+        config: &WideResNetConfig,
+        channels: usize,
+        classes: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let stem = ConvConfig { inputs: channels, outputs: 16, kernel: 3, stride: 1 };
+        let mut inputs = stem.outputs;
+        let mut blocks = Vec::new();
+        for stage in 0..3 {
+            let outputs = (16 << stage) * config.width;
+            for block in 0..(config.depth - 4) / 6 {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let vb = vb.pp(format!("block{}.{block}", stage + 1));
+                blocks.push(Block::new(inputs, outputs, stride, &vb)?);
+                inputs = outputs;
+            }
+        }
+        Ok(Self {
+            stem: conv_weight(stem, vb.pp("conv1"))?,
+            stem_spec: stem.spec(),
+            blocks,
+            norm: BatchNorm::new(inputs, vb.pp("bn1"))?,
+            head: Head::new(inputs, classes, vb.pp("fc"))?,
+        })
+    }
+}
+
+impl Network for WideResNet {
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+        let mut x = conv2d(x, &in_mode(&self.stem, mode), self.stem_spec)?;
+        for block in &self.blocks {
+            x = block.forward(&x, mode)?;
+        }
+        let x = self.norm.forward(&x, None, Activation::Relu, mode)?;
+        self.head.forward(&x, mode)
+    }
+}
+
+/// `conv(relu(bn(conv(a)))) + shortcut`, `a = relu(bn(x))`; the shortcut is `x`, or a 1x1 convolution of `a`
+/// where the shape changes.
+#[derive(Clone, Debug)]
+struct Block {
+    norm: BatchNorm,
+    first: ConvBn,
+    second: Tensor,
+    second_spec: Conv2dSpec,
+    shortcut: Option<(Tensor, Conv2dSpec)>,
+}
+
+impl Block {
+    fn new(inputs: usize, outputs: usize, stride: usize, vb: &VarBuilder) -> Result<Self> {
+        let first = ConvConfig { inputs, outputs, kernel: 3, stride };
+        let second = ConvConfig { inputs: outputs, outputs, kernel: 3, stride: 1 };
+        let shortcut = if stride == 1 && inputs == outputs {
+            None
+        } else {
+            let config = ConvConfig { inputs, outputs, kernel: 1, stride };
+            Some((conv_weight(config, vb.pp("shortcut"))?, config.spec()))
+        };
+        Ok(Self {
+            norm: BatchNorm::new(inputs, vb.pp("bn1"))?,
+            first: ConvBn::new(first, Activation::Relu, vb.pp("conv1"), vb.pp("bn2"))?,
+            second: conv_weight(second, vb.pp("conv2"))?,
+            second_spec: second.spec(),
+            shortcut,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let a = self.norm.forward(x, None, Activation::Relu, mode)?;
+        let y = self.first.forward(&a, None, mode)?;
+        let y = conv2d(&y, &in_mode(&self.second, mode), self.second_spec)?;
+        let residual = match &self.shortcut {
+            Some((weight, spec)) => conv2d(&a, &in_mode(weight, mode), *spec)?,
+            None => x.clone(),
+        };
+        Ok((y + residual)?)
+    }
+}

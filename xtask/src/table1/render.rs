@@ -1,0 +1,118 @@
+//! `table1.json` and `table1.md`.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+use ss_cli::Method;
+
+use super::cells::Cell;
+use super::profile::Plan;
+use super::statistics::Row;
+
+#[derive(Serialize)]
+struct Table<'a> {
+    format_version: u32,
+    profile: &'a str,
+    dataset: String,
+    config: serde_json::Value,
+    cells: &'a [Cell],
+    summary: &'a [Row],
+}
+
+/// Writes both files into `--out`, each whole or not at all.
+pub(crate) fn write(plan: &Plan, cells: &[Cell], summary: &[Row]) -> Result<()> {
+    let table = Table {
+        format_version: 1,
+        profile: plan.profile,
+        dataset: plan.dataset.to_string(),
+        config: plan.fingerprint()?,
+        cells,
+        summary,
+    };
+    let json = serde_json::to_string_pretty(&table)? + "\n";
+    let text = markdown(plan, cells, summary);
+    for (name, content) in [("table1.json", json), ("table1.md", text)] {
+        ss_cli::artifact::write_text(&plan.out.join(name), &content)?;
+    }
+    Ok(())
+}
+
+/// The table as Markdown that also reads well in a terminal.
+pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
+    let mut out = String::new();
+    let r = &plan.recipe;
+    let train = cells.first().map_or(0, |_| r.train_size.unwrap_or(0));
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "# Table 1: {}, profile `{}`\n\n\
+         {} on {} training images, {} epochs; {} seeds; symmetric label noise; {} validation labels ({} images).\n\
+         Search: {} trials of {} epochs from epoch {}, scored by {}, transform {}.\n\
+         Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
+         best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Cost: all trials, in units of\n\
+         one full training, beyond the uniform run that is the baseline.\n",
+        plan.dataset,
+        plan.profile,
+        r.network,
+        if train == 0 { "all".to_owned() } else { train.to_string() },
+        r.train.epochs,
+        plan.seeds,
+        serde_name(&plan.validation_labels),
+        r.validation_size,
+        r.trials,
+        r.trial_epochs,
+        r.start_epoch,
+        r.score,
+        plan.spec.transform(),
+    );
+    let header = ["noise", "realised", "method", "top-1", "best", "minus baseline", "95% interval", "gap closed", "cost"];
+    let rows = summary.iter().map(|row| {
+        let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
+        let interval = match (row.method, row.ci95_low, row.ci95_high) {
+            (Method::Baseline, ..) => String::new(),
+            (_, Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
+            _ => "one seed".into(),
+        };
+        let unless_baseline = |text: Option<String>| match row.method {
+            Method::Baseline => String::new(),
+            _ => text.unwrap_or_default(),
+        };
+        [
+            format!("{:.0}%", 100.0 * row.noise),
+            format!("{:.1}%", 100.0 * row.realized_noise),
+            row.method.to_string(),
+            format!("{:.2}{std}", row.mean),
+            format!("{:.2}", row.mean_best),
+            unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
+            interval,
+            match row.method {
+                Method::Ss => row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share)),
+                Method::Baseline | Method::Oracle => String::new(),
+            },
+            if row.search_cost > 0.0 { format!("{:.2}", row.search_cost) } else { "0".into() },
+        ]
+    });
+    table(&mut out, &header.map(String::from), &rows.collect::<Vec<_>>());
+    out
+}
+
+fn serde_name(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// An aligned Markdown table.
+fn table<const N: usize>(out: &mut String, header: &[String; N], rows: &[[String; N]]) {
+    let width = |k: usize| {
+        rows.iter().map(|row| row[k].len()).chain([header[k].len()]).max().unwrap_or(0)
+    };
+    let mut line = |cells: &[String; N]| {
+        for (k, cell) in cells.iter().enumerate() {
+            let _ = write!(out, "| {cell:>width$} ", width = width(k));
+        }
+        out.push_str("|\n");
+    };
+    line(header);
+    line(&std::array::from_fn(|k| "-".repeat(width(k) - 1) + ":"));
+    rows.iter().for_each(line);
+}

@@ -1,0 +1,130 @@
+//! Means, deviations and paired intervals over seeds.
+
+use serde::Serialize;
+use ss_cli::Method;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::cells::Cell;
+
+/// One row of the table: a method at a noise rate, over seeds. Accuracies are test top-1 of the finished
+/// model, in percent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) noise: f64,
+    pub(crate) mean: f64,
+    /// Sample standard deviation; absent with one seed.
+    pub(crate) std: Option<f64>,
+    pub(crate) n: usize,
+    /// Mean difference from the baseline over the seeds that both have; absent without a baseline.
+    pub(crate) diff_vs_baseline: Option<f64>,
+    /// Ends of its paired 95% interval; absent with fewer than two pairs.
+    pub(crate) ci95_low: Option<f64>,
+    pub(crate) ci95_high: Option<f64>,
+    pub(crate) mean_best: f64,
+    pub(crate) realized_noise: f64,
+    pub(crate) search_cost: f64,
+    /// `(method - baseline) / (oracle - baseline)`; absent unless the oracle is better than the baseline.
+    pub(crate) gap_closed: Option<f64>,
+}
+
+/// One row for each (method, noise) in the cells, in their order.
+pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for cell in cells {
+        let (method, noise) = (cell.result.method, cell.noise);
+        if rows.iter().any(|row| row.method == method && row.noise == noise) {
+            continue;
+        }
+        let of = |wanted: Method| cells.iter().filter(move |c| c.noise == noise && c.result.method == wanted);
+        let scores: Vec<f64> = of(method).map(|c| c.result.top1_last).collect();
+        let differences: Vec<f64> = of(method)
+            .filter_map(|c| {
+                of(Method::Baseline).find(|b| b.seed == c.seed).map(|b| c.result.top1_last - b.result.top1_last)
+            })
+            .collect();
+        let (mean, std) = mean_and_std(&scores);
+        let interval = paired_interval(&differences);
+        let average = |value: fn(&Cell) -> f64| mean_and_std(&of(method).map(value).collect::<Vec<_>>()).0;
+        let oracle: Vec<f64> = of(Method::Oracle).map(|c| c.result.top1_last).collect();
+        let baseline: Vec<f64> = of(Method::Baseline).map(|c| c.result.top1_last).collect();
+        let room = mean_and_std(&oracle).0 - mean_and_std(&baseline).0;
+        let diff_vs_baseline = (!differences.is_empty()).then(|| mean_and_std(&differences).0);
+        rows.push(Row {
+            method,
+            noise,
+            mean,
+            std,
+            n: scores.len(),
+            diff_vs_baseline,
+            ci95_low: interval.map(|(low, _)| low),
+            ci95_high: interval.map(|(_, high)| high),
+            mean_best: average(|c| c.result.top1_best),
+            realized_noise: average(|c| c.realized_noise),
+            search_cost: average(|c| c.result.search_cost),
+            gap_closed: diff_vs_baseline.filter(|_| room > 0.0).map(|d| d / room),
+        });
+    }
+    rows
+}
+
+/// The mean (NaN for none) and the sample standard deviation (for at least two).
+fn mean_and_std(values: &[f64]) -> (f64, Option<f64>) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    (mean, (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
+}
+
+/// Student's 95% interval for the mean of paired differences.
+///
+/// Not a bootstrap: with three seeds a percentile bootstrap cannot leave the range of the three
+/// differences and covers far less than it says.
+fn paired_interval(differences: &[f64]) -> Option<(f64, f64)> {
+    let (mean, std) = mean_and_std(differences);
+    let n = differences.len() as f64;
+    let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
+    let half = quantile * std? / n.sqrt();
+    Some((mean - half, mean + half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn cell(method: &str, seed: u64, top1: f64) -> Cell {
+        serde_json::from_value(json!({
+            "noise": 0.4, "realized_noise": 0.4, "seed": seed, "method": method, "top1_last": top1,
+            "top1_best": top1, "val_top1": 70.0, "train_seconds": 1.0, "search_seconds": 0.0, "search_cost": 1.0
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn intervals_agree_with_scipy() {
+        // scipy 1.16: stats.t.interval(0.95, 2, loc=10, scale=stats.sem([8, 10, 12]))
+        let (low, high) = paired_interval(&[8.0, 10.0, 12.0]).unwrap();
+        assert!((low - 5.031_724_575_089_62).abs() < 1e-6 && (high - 14.968_275_424_910_38).abs() < 1e-6);
+        assert_eq!(paired_interval(&[1.0]), None);
+        assert_eq!(paired_interval(&[]), None);
+    }
+
+    #[test]
+    fn differences_are_paired_by_seed() {
+        let cells = [
+            cell("baseline", 0, 60.0),
+            cell("baseline", 1, 70.0),
+            cell("ss", 0, 65.0),
+            cell("ss", 1, 75.0),
+            cell("ss", 2, 99.0),
+            cell("oracle", 0, 72.0),
+            cell("oracle", 1, 78.0),
+        ];
+        let rows = summarise(&cells);
+        let ss = rows.iter().find(|row| row.method == Method::Ss).unwrap();
+        assert_eq!((ss.n, ss.diff_vs_baseline, ss.ci95_low, ss.ci95_high), (3, Some(5.0), Some(5.0), Some(5.0)));
+        assert_eq!(ss.gap_closed, Some(0.5));
+        assert_eq!(rows[0].gap_closed, Some(0.0));
+    }
+}
