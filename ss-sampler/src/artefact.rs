@@ -1,0 +1,201 @@
+//! The sampler as a file: it scores examples that it has never seen.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::coordinate::{MAX_EXAMPLES, integer_coefficients};
+use crate::mass_table::MassTable;
+use crate::mid_ranks::{check_finite, sorted_rows};
+use crate::ranked::check_columns;
+use crate::{Error, PiecewiseLinear, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
+
+/// The version of the file format that this build writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The largest number of points of a quantile table.
+pub const TABLE_POINTS: usize = 1025;
+
+/// A fitted sampler: spec, canonical parameters, and the distributions that turn a feature value into a mid-rank
+/// and `z` into `u`.
+///
+/// Distributions are kept as tables of up to [`TABLE_POINTS`] points, placed at quantiles. Every key of a table is
+/// exact, so a sampler fitted on at most that many examples gives its own training rows exactly
+/// [`RankedFeatures::weights`]. On more, a mid-rank is off by less than `1 / 1024`, and `u` by less than that
+/// plus the mass that such an error of `z` sweeps over; smooth columns are interpolated far better than that. A
+/// value outside the range seen at fitting takes rank 0 or 1.
+///
+/// The JSON form (`format_version` 1) is checked as a whole when read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "SamplerFile", try_from = "SamplerFile")]
+pub struct Sampler {
+    file: SamplerFile,
+    /// Integer coefficients on doubled ranks, from the canonical parameters.
+    coefficients: Vec<i64>,
+    rule: PiecewiseLinear,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SamplerFile {
+    format_version: u32,
+    spec: SamplerSpec,
+    params: SamplerParams,
+    /// One table a feature: value -> number of training examples below, and up to it.
+    marginals: Vec<MassTable>,
+    /// `z` (integer coefficients times doubled ranks) -> gradient mass, or number of examples.
+    transform: MassTable,
+    provenance: BTreeMap<String, String>,
+}
+
+impl Sampler {
+    /// Fits the tables on training columns, as [`RankedFeatures::new`] takes them. `provenance` is free text about
+    /// where the sampler comes from (dataset, seed, command, ...), kept in the file.
+    ///
+    /// # Errors
+    /// Those of [`RankedFeatures::new`]; parameters that do not fit the spec.
+    pub fn fit(
+        spec: SamplerSpec,
+        params: &SamplerParams,
+        columns: &[&[f32]],
+        grad_norm: &[f32],
+        provenance: BTreeMap<String, String>,
+    ) -> Result<Self> {
+        params.check(&spec)?;
+        let params = params.canonical();
+        let ranked = RankedFeatures::new(spec.clone(), columns, grad_norm)?;
+        let order = ranked.order(params.coefficients())?;
+        let groups = order.chunk_by(|a, b| a.0 == b.0).map(|tied| (tied[0].0 as f64, ranked.mass(tied)));
+        let transform = MassTable::from_groups(groups, TABLE_POINTS);
+        let marginals = columns.iter().map(|column| marginal(column)).collect();
+        let format_version = FORMAT_VERSION;
+        SamplerFile { format_version, spec, params, marginals, transform, provenance }.try_into()
+    }
+
+    /// Reads the JSON form.
+    ///
+    /// # Errors
+    /// [`Error::FormatVersion`] for another version, before anything else is looked at; [`Error::Format`] for
+    /// text that is not JSON, fields that are missing, unknown or out of range.
+    pub fn from_json(text: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: serde_json::Value,
+        }
+        let format = |e: serde_json::Error| Error::Format { reason: e.to_string() };
+        let Version { format_version: found } = serde_json::from_str(text).map_err(format)?;
+        if found.as_u64() != Some(FORMAT_VERSION.into()) {
+            return Err(Error::FormatVersion { found: found.to_string(), supported: FORMAT_VERSION });
+        }
+        serde_json::from_str::<SamplerFile>(text).map_err(format)?.try_into()
+    }
+
+    /// The JSON form; floats are written so that they read back to the bit.
+    ///
+    /// # Errors
+    /// None in practice: every field has a JSON form.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(&self.file).map_err(|e| Error::Format { reason: e.to_string() })
+    }
+
+    /// Features, transform and size of the rule.
+    pub const fn spec(&self) -> &SamplerSpec {
+        &self.file.spec
+    }
+
+    /// The canonical parameters.
+    pub const fn params(&self) -> &SamplerParams {
+        &self.file.params
+    }
+
+    /// Where the sampler comes from.
+    pub const fn provenance(&self) -> &BTreeMap<String, String> {
+        &self.file.provenance
+    }
+
+    /// Number of examples the sampler was fitted on.
+    pub fn fitted_examples(&self) -> u64 {
+        self.file.marginals[0].total()
+    }
+
+    /// Weights of examples, seen or not, from the columns of the spec's features, each `[n]`.
+    ///
+    /// # Errors
+    /// As [`taus`](Self::taus); no rows; all weights zero.
+    pub fn score(&self, columns: &[&[f32]]) -> Result<Weights> {
+        Weights::new(self.taus(columns)?)
+    }
+
+    /// `tau` in `[0, 1]` of every example, `[n]`: rows do not depend on each other, so a dataset can be scored in
+    /// pieces; a piece may be empty or have no weight.
+    ///
+    /// # Errors
+    /// Another number of columns than features, lengths that differ, NaN or infinite values.
+    pub fn taus(&self, columns: &[&[f32]]) -> Result<Vec<f64>> {
+        let features = self.file.spec.features();
+        check_columns(features, columns)?;
+        for (name, column) in features.iter().zip(columns) {
+            check_finite(column, &format!("feature `{name}`"))?;
+        }
+        let total = (2 * self.file.transform.total()) as f64;
+        let tau = |row: usize| {
+            let ranks = self.file.marginals.iter().zip(columns);
+            // Doubled ranks are integers, at most 2^41: exact in f64.
+            let z: i64 = ranks
+                .zip(&self.coefficients)
+                .map(|((table, column), c)| c * table.doubled_mid_mass(column[row].into()).round() as i64)
+                .sum();
+            self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total)
+        };
+        Ok((0..columns[0].len()).into_par_iter().with_min_len(1 << 10).map(tau).collect())
+    }
+}
+
+/// The distribution of one column.
+fn marginal(column: &[f32]) -> MassTable {
+    let sorted = sorted_rows(column);
+    let groups = sorted.chunk_by(|a, b| a >> 32 == b >> 32).map(|tied| {
+        let value = column[(tied[0] & u64::from(u32::MAX)) as usize];
+        (f64::from(value), tied.len() as u64)
+    });
+    MassTable::from_groups(groups, TABLE_POINTS)
+}
+
+impl TryFrom<SamplerFile> for Sampler {
+    type Error = Error;
+
+    fn try_from(file: SamplerFile) -> Result<Self> {
+        if file.format_version != FORMAT_VERSION {
+            let found = file.format_version.to_string();
+            return Err(Error::FormatVersion { found, supported: FORMAT_VERSION });
+        }
+        let fail = |reason: String| Err(Error::Format { reason });
+        if let Err(error) = file.params.check(&file.spec) {
+            return fail(format!("params: {error}"));
+        }
+        if file.params.canonical() != file.params {
+            return fail("params are not in canonical form".into());
+        }
+        let features = file.spec.features();
+        if file.marginals.len() != features.len() {
+            return fail(format!("{} marginals for {} features", file.marginals.len(), features.len()));
+        }
+        for (name, table) in features.iter().zip(&file.marginals) {
+            table.check(name)?;
+            if table.total() != file.marginals[0].total() || table.total() > MAX_EXAMPLES {
+                return fail(format!("table `{name}`: every feature must cover the same examples"));
+            }
+        }
+        file.transform.check("transform")?;
+        let coefficients = integer_coefficients(file.params.coefficients(), file.marginals[0].total())?;
+        let rule = file.params.rule();
+        Ok(Self { file, coefficients, rule })
+    }
+}
+
+impl From<Sampler> for SamplerFile {
+    fn from(sampler: Sampler) -> Self {
+        sampler.file
+    }
+}
