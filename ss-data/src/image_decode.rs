@@ -9,8 +9,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     image::load_from_memory(bytes).map_err(|error| format!("cannot be decoded ({error})"))
 }
 
-/// Writes an image as planes into `out` of length `shape.bytes()`: grey for one channel, otherwise red, green,
-/// blue.
+/// Writes an image as planes into `out` of length `shape.bytes()`: grey for one channel, otherwise red,
+/// green, blue.
 pub(crate) fn write_planes(image: &DynamicImage, shape: ImageShape, out: &mut [u8]) -> Result<(), String> {
     if (image.height() as usize, image.width() as usize) != (shape.height, shape.width) {
         return Err(format!(

@@ -17,8 +17,8 @@ const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "pgm", "ppm", "pbm", "pnm"]
 ///
 /// Classes are the subfolders of `train` in order of name, and so are the images within a class. Images are
 /// scaled (triangle filter) until they cover the square, then cropped about the centre. Test images come from
-/// `test`, else from `val`; their class folders must be among those of `train`. With neither, `test` is `None`.
-/// Hidden files and files that are not images by extension are passed over.
+/// `test`, else from `val`; their class folders must be among those of `train`. With neither, `test` is
+/// `None`. Hidden files and files that are not images by extension are passed over.
 ///
 /// # Errors
 /// No `train` folder, fewer than two classes, a class without images, an image that cannot be decoded (by

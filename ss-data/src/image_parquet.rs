@@ -28,8 +28,8 @@ pub(crate) struct Columns<'a> {
     pub(crate) label: &'a str,
 }
 
-/// The files `<part>-*.parquet` (or `<part>.parquet`) of a folder in order of name; none when there is no such
-/// folder. Names like `train-00000-of-00002.parquet` say how many there are, and all must be there.
+/// The files `<part>-*.parquet` (or `<part>.parquet`) of a folder in order of name; none when there is no
+/// such folder. Names like `train-00000-of-00002.parquet` say how many there are, and all must be there.
 pub(crate) fn shards(folder: &Path, part: &str) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());

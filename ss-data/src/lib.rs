@@ -28,8 +28,8 @@
 //! # Ok::<(), ss_data::Error>(())
 //! ```
 //!
-//! Nothing is downloaded: a dataset that is not there gives an error that says what was looked for, where, and how to
-//! get it.
+//! Nothing is downloaded: a dataset that is not there gives an error that says what was looked for, where,
+//! and how to get it.
 
 mod atomic;
 pub mod cifar;

@@ -112,8 +112,8 @@ impl LabelNoise {
     /// Picks exactly `round(rate * n)` of the `n` labels at random and redraws each as the kind says.
     ///
     /// Each example has a random key and a random replacement of its own in `stream`; the smallest keys are
-    /// picked. So for one stream the labels wrong at a lower rate are wrong, and wrong in the same way, at every
-    /// higher one: rates are compared on nested noise.
+    /// picked. So for one stream the labels wrong at a lower rate are wrong, and wrong in the same way, at
+    /// every higher one: rates are compared on nested noise.
     ///
     /// # Errors
     /// No labels, fewer than two classes, or a label outside `0..classes`.

@@ -1,8 +1,10 @@
 //! Parquet files: chosen columns read batch by batch, tables written atomically.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -30,8 +32,8 @@ pub(crate) struct ParquetFile<'a> {
 impl<'a> ParquetFile<'a> {
     pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-            .map_err(|error| damaged(path, &error))?;
+        let metadata = decode(path, || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))?;
+        check_places(&metadata).map_err(|found| damaged(path, &found))?;
         Ok(Self { path, metadata, file })
     }
 
@@ -55,14 +57,10 @@ impl<'a> ParquetFile<'a> {
         let file = self.file.try_clone().map_err(|error| Error::io("read", self.path, error))?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(reader.parquet_schema(), roots);
-        let batches = reader
-            .with_projection(mask)
-            .with_batch_size(batch_rows)
-            .build()
-            .map_err(|error| damaged(self.path, &error))?;
+        let mut batches =
+            decode(self.path, || reader.with_projection(mask).with_batch_size(batch_rows).build())?;
         let mut first_row = 0;
-        for batch in batches {
-            let batch = batch.map_err(|error| damaged(self.path, &error))?;
+        while let Some(batch) = decode(self.path, || batches.next().transpose())? {
             let arrays = names
                 .iter()
                 .map(|name| batch.column_by_name(name).cloned().ok_or_else(|| missing(name, schema)))
@@ -106,8 +104,29 @@ pub(crate) fn located(error: Error, path: &Path) -> Error {
     }
 }
 
+/// The decoder takes some damage for a mistake of the program and panics: to a user it is a damaged file like
+/// any other. Whatever was being decoded is dropped, so nothing half-done is seen again.
+fn decode<T, E: Display>(path: &Path, work: impl FnOnce() -> std::result::Result<T, E>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => outcome.map_err(|error| damaged(path, &error)),
+        Err(_) => Err(damaged(path, &"its pages contradict each other")),
+    }
+}
+
+/// Every column lies at a place and has a length that can be.
+fn check_places(metadata: &ArrowReaderMetadata) -> std::result::Result<(), String> {
+    for column in metadata.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        if start < 0 || column.compressed_size() < 0 {
+            let (name, length) = (column.column_path().string(), column.compressed_size());
+            return Err(format!("column `{name}` would start at byte {start} and be {length} long"));
+        }
+    }
+    Ok(())
+}
+
 /// A Parquet file that cannot be read as one.
-fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
+fn damaged(path: &Path, error: &dyn Display) -> Error {
     Error::damaged(path, "a complete Parquet file", format!("a damaged or foreign one ({error})"))
 }
 

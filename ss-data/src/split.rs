@@ -43,9 +43,9 @@ pub struct Split {
 /// Draws the parts at random without replacement, simply (not stratified), from the streams `split` and
 /// `split-test` of `seed`.
 ///
-/// One shuffle of the source feeds the parts in the order test (where none is published), validation, training.
-/// So the held-out images stay the same when only the training size changes, and a smaller training set is a
-/// prefix of a larger one.
+/// One shuffle of the source feeds the parts in the order test (where none is published), validation,
+/// training. So the held-out images stay the same when only the training size changes, and a smaller training
+/// set is a prefix of a larger one.
 ///
 /// ```
 /// use ss_data::{DatasetKind, load, split};
@@ -58,8 +58,8 @@ pub struct Split {
 /// ```
 ///
 /// # Errors
-/// Sizes of zero, sizes beyond what the dataset has, no test size where no test set is published, or a training
-/// or validation part with a single class.
+/// Sizes of zero, sizes beyond what the dataset has, no test size where no test set is published, or a
+/// training or validation part with a single class.
 pub fn split(dataset: &Dataset, sizes: SplitSizes, seed: Seed) -> Result<Split> {
     let source = dataset.train.len();
     let order = permutation(source, seed.stream("split"));

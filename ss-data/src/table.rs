@@ -34,10 +34,12 @@ pub struct NumericTable {
 }
 
 impl NumericTable {
-    /// Reads a Parquet file whose columns, but for `id_column`, are all numbers (float32, float64 or integers).
+    /// Reads a Parquet file whose columns, but for `id_column`, are all numbers (float32, float64 or
+    /// integers).
     ///
-    /// Values are kept as `f32`: float64 columns are rounded to the nearest, and integers beyond 2^24 lose their
-    /// last digits. See [`read_parquet_columns`](Self::read_parquet_columns) for files that hold other columns.
+    /// Values are kept as `f32`: float64 columns are rounded to the nearest, and integers beyond 2^24 lose
+    /// their last digits. See [`read_parquet_columns`](Self::read_parquet_columns) for files that hold other
+    /// columns.
     ///
     /// # Errors
     /// Unreadable or damaged files; a missing column or one of another type, by name; null, NaN, infinite or
@@ -54,8 +56,8 @@ impl NumericTable {
         read(path, id_column, Some(columns)).map_err(|error| located(error, path))
     }
 
-    /// Writes the table with its identifiers in the column [`ID_COLUMN`] (uint64) and the rest as float32; the
-    /// file appears whole or not at all.
+    /// Writes the table with its identifiers in the column [`ID_COLUMN`] (uint64) and the rest as float32;
+    /// the file appears whole or not at all.
     ///
     /// # Errors
     /// A table that [`check`](Self::check) refuses, before anything is written; or a failed write.
@@ -81,8 +83,8 @@ impl NumericTable {
     /// Checks all that the fields promise.
     ///
     /// # Errors
-    /// No rows, repeated identifiers, repeated or reserved column names, columns of another length than `ids`,
-    /// values that are not finite.
+    /// No rows, repeated identifiers, repeated or reserved column names, columns of another length than
+    /// `ids`, values that are not finite.
     pub fn check(&self) -> Result<()> {
         check_ids(&self.ids)?;
         let mut seen = HashMap::from([(ID_COLUMN, 0)]);

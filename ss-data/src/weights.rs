@@ -27,8 +27,8 @@ impl Weights {
     /// Weights of these examples.
     ///
     /// # Errors
-    /// No rows, mismatched lengths, repeated identifiers, a probability that is negative or not finite, or a sum
-    /// that is not positive and finite.
+    /// No rows, mismatched lengths, repeated identifiers, a probability that is negative or not finite, or a
+    /// sum that is not positive and finite.
     pub fn new(ids: Vec<u64>, probabilities: Vec<f64>) -> Result<Self> {
         check_ids(&ids)?;
         if probabilities.len() != ids.len() {

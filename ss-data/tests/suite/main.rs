@@ -1,0 +1,15 @@
+//! The public behaviour of ss-data: real files in temporary folders, good and broken.
+
+// clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod artefacts;
+mod cifar;
+mod fashion_mnist;
+mod fixtures;
+mod image_folder;
+mod image_sets;
+mod noise;
+mod published;
+mod split;
+mod tables;
