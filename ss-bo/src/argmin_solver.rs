@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bayes::{BayesOpt, BoConfig};
 use crate::error::{Error, Result};
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Event, Optimizer};
 use crate::trial::{Outcome, Recommendation, Trial};
 
 /// [`BayesOpt`] behind `argmin::core::Solver`: argmin's `Executor`, observers, checkpoints and termination
@@ -118,7 +118,7 @@ where
 struct Checkpoint {
     bounds: Vec<(f64, f64)>,
     config: BoConfig,
-    trials: Vec<Trial>,
+    history: Vec<Event>,
 }
 
 impl Serialize for BoSolver {
@@ -126,7 +126,7 @@ impl Serialize for BoSolver {
         Checkpoint {
             bounds: self.bounds.clone(),
             config: self.bo.config().clone(),
-            trials: self.bo.trials().to_vec(),
+            history: self.bo.trials().iter().flat_map(Trial::events).collect(),
         }
         .serialize(serializer)
     }
@@ -134,9 +134,9 @@ impl Serialize for BoSolver {
 
 impl<'de> Deserialize<'de> for BoSolver {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let Checkpoint { bounds, config, trials } = Checkpoint::deserialize(deserializer)?;
+        let Checkpoint { bounds, config, history } = Checkpoint::deserialize(deserializer)?;
         let mut solver = Self::new(&bounds, config).map_err(serde::de::Error::custom)?;
-        solver.bo.restore(trials).map_err(serde::de::Error::custom)?;
+        solver.bo.replay(&history).map_err(serde::de::Error::custom)?;
         Ok(solver)
     }
 }

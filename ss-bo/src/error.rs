@@ -70,6 +70,14 @@ pub enum Error {
         /// Number of quasi-random points tried.
         attempts: usize,
     },
+    /// A recorded suggestion is not the one that this optimiser would have made.
+    #[error(
+        "recorded trial {id} is not what this optimiser suggests: continue with the settings and the seed of the record"
+    )]
+    Diverged {
+        /// The first trial that differs.
+        id: TrialId,
+    },
     /// A covariance matrix is not positive definite.
     #[error(
         "covariance of {size} points is not positive definite: pivot {pivot} is {value:e} with a jitter of \

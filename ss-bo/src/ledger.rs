@@ -10,10 +10,6 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn from_trials(trials: Vec<Trial>) -> Self {
-        Self { trials }
-    }
-
     pub(crate) fn trials(&self) -> &[Trial] {
         &self.trials
     }

@@ -8,6 +8,7 @@
 //! - [`BayesOpt`]: a Gaussian process ([`gp`]) with fitted noise and log expected improvement
 //!   ([`acquisition`]).
 //! - [`BoSolver`]: the same as an `argmin::core::Solver`.
+//! - [`journal`]: studies as lines that Optuna opens, too.
 //!
 //! The crate touches no files, no clock and no global random state: what is suggested is a function of the
 //! settings and of the recorded trials.
@@ -22,6 +23,7 @@ mod box_lbfgs;
 mod cholesky;
 mod error;
 pub mod gp;
+pub mod journal;
 mod ledger;
 mod optimizer;
 pub mod rivals;
@@ -33,6 +35,6 @@ pub use argmin_solver::BoSolver;
 pub use bayes::{BayesOpt, BoConfig, Projection, Surrogate};
 pub use cholesky::Cholesky;
 pub use error::{Error, Result};
-pub use optimizer::{Optimizer, optimize};
+pub use optimizer::{Event, Optimizer, optimize};
 pub use rivals::{EvolutionStrategy, RandomSearch, Reinforce, SobolSearch};
 pub use trial::{Origin, Outcome, Recommendation, Suggestion, Trial, TrialId, TrialState};

@@ -1,7 +1,19 @@
 //! The ask/tell interface that all optimisers share.
 
-use crate::error::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 use crate::trial::{Outcome, Recommendation, Suggestion, Trial, TrialId};
+
+/// One step of a study's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A point was suggested.
+    Asked(Suggestion),
+    /// An outcome was recorded.
+    Told(TrialId, Outcome),
+}
 
 /// A sequential optimiser of a score over the unit cube. The score is **maximised**.
 ///
@@ -36,6 +48,29 @@ pub trait Optimizer {
     /// the optimiser has a model (robust to noise), with the best observed score otherwise. `None` before
     /// the first completed trial.
     fn best(&self) -> Option<Recommendation>;
+
+    /// Brings a fresh optimiser to the state that this history led to, so that its next suggestion is the one
+    /// that an uninterrupted optimiser with the same settings would give.
+    ///
+    /// The default asks again and compares with the record; optimisers whose suggestions depend on the trials
+    /// alone take the record over without recomputing it (and then accept trials of other origins).
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when the record was made with other settings; those of [`tell`](Self::tell).
+    fn replay(&mut self, history: &[Event]) -> Result<()> {
+        for event in history {
+            match event {
+                Event::Asked(recorded) => {
+                    let suggestion = self.ask()?;
+                    if suggestion.id != recorded.id || suggestion.x != recorded.x {
+                        return Err(Error::Diverged { id: recorded.id });
+                    }
+                }
+                Event::Told(id, outcome) => self.tell(*id, outcome.clone())?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Runs `budget` trials one after another and returns the recommendation.

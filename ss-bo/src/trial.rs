@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::optimizer::Event;
+
 /// Number of a trial within its study, counted from 0 in the order of suggestion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -112,6 +114,21 @@ impl Trial {
             TrialState::Complete { score, .. } => Some(score),
             _ => None,
         }
+    }
+
+    /// The suggestion and, once there is one, the outcome, as events to replay.
+    pub fn events(&self) -> Vec<Event> {
+        let suggestion = Suggestion { id: self.id, x: self.x.clone(), origin: self.origin };
+        let outcome = match self.state.clone() {
+            TrialState::Running => None,
+            TrialState::Complete { score, variance: None } => Some(Outcome::Score(score)),
+            TrialState::Complete { score, variance: Some(variance) } => {
+                Some(Outcome::ScoreWithVariance { score, variance })
+            }
+            TrialState::Pruned { score } => Some(Outcome::Pruned { score }),
+            TrialState::Failed { reason } => Some(Outcome::Failed { reason }),
+        };
+        std::iter::once(Event::Asked(suggestion)).chain(outcome.map(|o| Event::Told(self.id, o))).collect()
     }
 
     /// Whether the outcome is still awaited.

@@ -14,7 +14,7 @@ use ss_seed::Seed;
 use crate::acquisition::{Search, max_distance, maximise};
 use crate::error::{Error, Result, check_point};
 use crate::ledger::Ledger;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Event, Optimizer};
 use crate::sobol::Sobol;
 use crate::trial::{Origin, Outcome, Recommendation, Suggestion, Trial, TrialId, TrialState};
 use config::ValidConfig;
@@ -120,27 +120,6 @@ impl BayesOpt {
         Ok(())
     }
 
-    /// Continues a study: takes over its trials, which must be numbered from 0 in order. The next suggestion is the one
-    /// that the optimiser which recorded them would have given.
-    ///
-    /// # Errors
-    /// When this optimiser already has trials, the numbers are not 0, 1, ..., or a point is not in the cube.
-    pub fn restore(&mut self, trials: Vec<Trial>) -> Result<()> {
-        if self.ledger.len() > 0 {
-            let (expected, found) = (0, self.ledger.len());
-            return Err(Error::LengthMismatch { what: "list of trials before restoring", expected, found });
-        }
-        for (i, trial) in trials.iter().enumerate() {
-            if trial.id.0 != i as u64 {
-                return Err(Error::UnknownTrial { id: trial.id, known: i });
-            }
-            check_point(&trial.x, self.space.dim(), || format!("trial {i}"))?;
-        }
-        self.canonical = trials.iter().map(|t| self.space.canonical(&t.x)).collect();
-        self.ledger = Ledger::from_trials(trials);
-        Ok(())
-    }
-
     /// The model fitted to the completed trials; `None` before the first.
     ///
     /// # Errors
@@ -216,6 +195,23 @@ impl Optimizer for BayesOpt {
 
     fn trials(&self) -> &[Trial] {
         self.ledger.trials()
+    }
+
+    /// Takes the record over as it is: suggestions depend on the trials alone, whoever made them.
+    fn replay(&mut self, history: &[Event]) -> Result<()> {
+        for event in history {
+            match event {
+                Event::Asked(Suggestion { id, x, origin }) => {
+                    check_point(x, self.space.dim(), || format!("recorded trial {id}"))?;
+                    if id.0 != self.ledger.len() as u64 {
+                        return Err(Error::Diverged { id: *id });
+                    }
+                    self.open(x.clone(), *origin);
+                }
+                Event::Told(id, outcome) => self.tell(*id, outcome.clone())?,
+            }
+        }
+        Ok(())
     }
 
     fn best(&self) -> Option<Recommendation> {

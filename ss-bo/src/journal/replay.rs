@@ -1,0 +1,166 @@
+//! From a journal's lines to a study.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{FinalState, JournalError, JournalRecord, NewTrial, Operation};
+use crate::optimizer::Event;
+use crate::trial::{Origin, Outcome, Suggestion, TrialId};
+
+/// A study as its journal tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Study {
+    /// Its number in the journal.
+    pub id: u64,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, Value>,
+    /// Suggestions and outcomes in the order in which they happened, for
+    /// [`Optimizer::replay`](crate::Optimizer::replay). Trials are numbered within the study.
+    pub events: Vec<Event>,
+    /// The number in the journal of each of the study's trials, by the number within the study.
+    pub journal_ids: Vec<u64>,
+    /// The number that the next trial of the journal (of any study) will have.
+    pub next_journal_id: u64,
+    /// Bytes of the text that are complete lines. Less than its length when the last write was cut short: truncate the file
+    /// to this length before appending.
+    pub complete_bytes: usize,
+}
+
+/// One trial while the lines are read.
+struct Row {
+    study: u64,
+    parameters: BTreeMap<String, f64>,
+    attributes: BTreeMap<String, Value>,
+    result: Option<(FinalState, Option<f64>)>,
+    created: usize,
+    finished: usize,
+}
+
+/// Replays the text of a journal for the study `name` with parameters `names`, in the order of the
+/// coordinates. A last line without its line end is the remains of a write that was cut short, and ignored.
+///
+/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already finished are ignored, as
+/// Optuna does: two processes may race. A trial that lacks a parameter (it waits in Optuna's queue) is a
+/// failed one at the centre of the cube.
+///
+/// # Errors
+/// [`JournalError`]: a malformed line, no such study, or a study with another direction or other parameters.
+pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, JournalError> {
+    let complete_bytes = text.rfind('\n').map_or(0, |end| end + 1);
+    let mut studies: Vec<(String, bool)> = Vec::new();
+    let mut deleted: Vec<u64> = Vec::new();
+    let mut attributes: BTreeMap<u64, BTreeMap<String, Value>> = BTreeMap::new();
+    let mut rows: Vec<Row> = Vec::new();
+    for (i, line) in text[..complete_bytes].lines().enumerate() {
+        let record = JournalRecord::decode(line).map_err(|error| match error {
+            JournalError::InvalidLine { problem, .. } => JournalError::InvalidLine { line: i + 1, problem },
+            other => other,
+        })?;
+        match record.operation {
+            Operation::CreateStudy { name, maximize } => {
+                let alive = |s: usize| !deleted.contains(&(s as u64));
+                if !studies.iter().enumerate().any(|(s, (other, _))| *other == name && alive(s)) {
+                    studies.push((name, maximize));
+                }
+            }
+            Operation::DeleteStudy { study } => deleted.push(study),
+            Operation::SetStudyAttribute { study, key, value } => {
+                attributes.entry(study).or_default().insert(key, value);
+            }
+            Operation::CreateTrial(NewTrial { study, parameters, attributes, result, .. }) => {
+                if (study as usize) < studies.len() && !deleted.contains(&study) {
+                    rows.push(Row { study, parameters, attributes, result, created: i, finished: i });
+                }
+            }
+            operation => apply(&mut rows, operation, i),
+        }
+    }
+    let id = studies.iter().enumerate().position(|(s, (n, _))| n == name && !deleted.contains(&(s as u64)));
+    let Some(id) = id else {
+        let found = studies.into_iter().map(|(name, _)| name).collect();
+        return Err(JournalError::UnknownStudy { name: name.to_owned(), found });
+    };
+    let other =
+        |found: String, expected: String| JournalError::OtherStudy { name: name.to_owned(), found, expected };
+    if !studies[id].1 {
+        return Err(other("not maximised".into(), "a study that maximises one score".into()));
+    }
+    let id = id as u64;
+    let next_journal_id = rows.len() as u64;
+    let mut journal_ids = Vec::new();
+    let mut events: Vec<(usize, Event)> = Vec::new();
+    for (journal_id, row) in rows.iter().enumerate().filter(|(_, row)| row.study == id) {
+        if let Some(unknown) = row.parameters.keys().find(|k| !names.contains(k)) {
+            return Err(other(format!("over a parameter `{unknown}`"), format!("one over {names:?}")));
+        }
+        let trial = TrialId(journal_ids.len() as u64);
+        journal_ids.push(journal_id as u64);
+        row.events(trial, names, &mut events);
+    }
+    // Stable: a trial's suggestion stays before its outcome when one line made both.
+    events.sort_by_key(|(line, _)| *line);
+    Ok(Study {
+        id,
+        attributes: attributes.remove(&id).unwrap_or_default(),
+        events: events.into_iter().map(|(_, event)| event).collect(),
+        journal_ids,
+        next_journal_id,
+        complete_bytes,
+    })
+}
+
+/// Applies an operation on a trial, unless the trial is unknown or finished.
+fn apply(rows: &mut [Row], operation: Operation, line: usize) {
+    let trial = match &operation {
+        Operation::SetParameter { trial, .. }
+        | Operation::Finish { trial, .. }
+        | Operation::SetTrialAttribute { trial, .. } => *trial,
+        _ => return,
+    };
+    let Some(row) = rows.get_mut(trial as usize).filter(|row| row.result.is_none()) else { return };
+    match operation {
+        Operation::SetParameter { name, value, .. } => {
+            row.parameters.insert(name, value);
+        }
+        Operation::SetTrialAttribute { key, value, .. } => {
+            row.attributes.insert(key, value);
+        }
+        Operation::Finish { state, score, .. } => {
+            row.result = Some((state, score));
+            row.finished = line;
+        }
+        _ => {}
+    }
+}
+
+impl Row {
+    fn events(&self, id: TrialId, names: &[String], events: &mut Vec<(usize, Event)>) {
+        let x: Option<Vec<f64>> = names.iter().map(|name| self.parameters.get(name).copied()).collect();
+        let origin = self
+            .attributes
+            .get("origin")
+            .and_then(|v| serde_json::from_value(v.clone()).ok())
+            // Without our mark it was someone else's idea.
+            .unwrap_or(Origin::Enqueued);
+        let missing = x.is_none();
+        let x = x.unwrap_or_else(|| vec![0.5; names.len()]);
+        events.push((self.created, Event::Asked(Suggestion { id, x, origin })));
+        let reason = || match self.attributes.get("reason").and_then(Value::as_str) {
+            Some(reason) => reason.to_owned(),
+            None => "no reason recorded".to_owned(),
+        };
+        let variance = self.attributes.get("variance").and_then(Value::as_f64);
+        let outcome = match (self.result, variance) {
+            _ if missing => Outcome::Failed { reason: "parameters are missing".to_owned() },
+            (None, _) => return,
+            (Some((FinalState::Complete, Some(score))), Some(variance)) => {
+                Outcome::ScoreWithVariance { score, variance }
+            }
+            (Some((FinalState::Complete, Some(score))), None) => Outcome::Score(score),
+            (Some((FinalState::Pruned, Some(score))), _) => Outcome::Pruned { score },
+            _ => Outcome::Failed { reason: reason() },
+        };
+        events.push((self.finished, Event::Told(id, outcome)));
+    }
+}
