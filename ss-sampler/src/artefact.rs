@@ -20,11 +20,12 @@ pub const TABLE_POINTS: usize = 1025;
 /// A fitted sampler: spec, canonical parameters, and the distributions that turn a feature value into a mid-rank
 /// and `z` into `u`.
 ///
-/// Distributions are kept as tables of up to [`TABLE_POINTS`] points, placed at quantiles. Every key of a table is
-/// exact, so a sampler fitted on at most that many examples gives its own training rows exactly
-/// [`RankedFeatures::weights`]. On more, a mid-rank is off by less than `1 / 1024`, and `u` by less than that
-/// plus the mass that such an error of `z` sweeps over; smooth columns are interpolated far better than that. A
-/// value outside the range seen at fitting takes rank 0 or 1.
+/// Distributions are kept as tables of up to [`TABLE_POINTS`] points, placed at quantiles, densest at both ends.
+/// Every point of a table is exact, so a sampler fitted on at most that many examples gives its own training
+/// rows exactly [`RankedFeatures::weights`]. On more, a mid-rank is off by at most `1.5 / 1024`, and `u` by at most
+/// that plus the mass that such an error of `z` sweeps over; smooth columns are interpolated far better
+/// (below `2e-3` in `u` on 10^5 skewed rows with ties, see the tests). A value outside the range seen at
+/// fitting takes rank 0 or 1.
 ///
 /// The JSON form (`format_version` 1) is checked as a whole when read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,13 +18,18 @@ pub(crate) struct MassTable {
 
 impl MassTable {
     /// At most `points >= 3` of the groups `(key, mass)`, which come in strictly increasing order: all of them
-    /// when there are so few, else the first, the last and those at evenly spaced quantiles. Then the mass
-    /// strictly between neighbouring points is less than `1 / (points - 1)` of the total.
+    /// when there are so few, else the first, the last and those at the quantiles `t² (3 - 2t)` for evenly spaced
+    /// `t`. These lie close together near both ends, where distributions have their tails and the rule its
+    /// finest decisions. The mass strictly between neighbouring points is at most `1.5 / (points - 1)` of the
+    /// total, and about `3 / points²` at the ends.
     pub(crate) fn from_groups(groups: impl Iterator<Item = (f64, u64)> + Clone, points: usize) -> Self {
         let (count, total) =
             groups.clone().fold((0, 0), |(count, total), (_, mass)| (count + 1, total + mass));
         let mut table = Self { keys: Vec::new(), below: Vec::new(), upto: Vec::new() };
-        let target = |j: usize| (u128::from(total) * j as u128 / (points as u128 - 1)) as u64;
+        let target = |j: usize| {
+            let t = j as f64 / (points - 1) as f64;
+            (t * t * (3.0 - 2.0 * t) * total as f64) as u64
+        };
         let (mut below, mut next) = (0, 1);
         for (i, (key, mass)) in groups.enumerate() {
             let upto = below + mass;
@@ -109,13 +114,13 @@ mod tests {
         assert_eq!((table.keys[0], table.keys[table.keys.len() - 1]), (0.0, 9_999.0));
         table.check("t").unwrap();
         for i in 1..table.keys.len() {
-            assert!(table.below[i] - table.upto[i - 1] <= total / 100 + 1);
+            assert!((table.below[i] - table.upto[i - 1]) as f64 <= 0.015 * total as f64 + 1.0);
         }
         let mut below = 0;
         for (key, mass) in groups {
             let exact = (2 * below + mass) as f64 / (2 * total) as f64;
             let found = table.doubled_mid_mass(key) / (2 * total) as f64;
-            assert!((found - exact).abs() < 0.01, "{key}: {found} {exact}");
+            assert!((found - exact).abs() < 0.015, "{key}: {found} {exact}");
             below += mass;
         }
         assert!(table.keys.contains(&7_000.0));

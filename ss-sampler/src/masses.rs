@@ -21,8 +21,9 @@ impl Masses {
         let top = weights.par_iter().with_min_len(1 << 14).copied().reduce(|| 0.0, f64::max);
         let scale = (1_u64 << (TOTAL_BITS - ceil_log2(weights.len() as u64)).min(52)) as f64;
         // Dividing first makes equal weights exactly `scale`.
-        let each: Vec<u64> = weights.par_iter().map(|w| (w / top * scale).round() as u64).collect();
-        let total = each.par_iter().sum();
+        let each: Vec<u64> =
+            weights.par_iter().with_min_len(1 << 14).map(|w| (w / top * scale).round() as u64).collect();
+        let total = each.par_iter().with_min_len(1 << 14).sum();
         Self { each, total }
     }
 }

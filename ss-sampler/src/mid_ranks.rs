@@ -20,7 +20,7 @@ pub(crate) const MAX_ROWS: usize = (1 << 31) - 1;
 pub fn mid_ranks(column: &[f32]) -> Result<Vec<f64>> {
     check_column(column, "column")?;
     let scale = 2.0 * column.len() as f64;
-    Ok(doubled_mid_ranks(column).into_par_iter().map(|r| f64::from(r) / scale).collect())
+    Ok(doubled_mid_ranks(column).into_iter().map(|r| f64::from(r) / scale).collect())
 }
 
 /// A column that can be ranked: not empty, not too long, finite.
@@ -70,6 +70,7 @@ pub(crate) fn sorted_rows(column: &[f32]) -> Vec<u64> {
     let mut rows: Vec<u64> = column
         .par_iter()
         .enumerate()
+        .with_min_len(1 << 14)
         .map(|(row, &value)| u64::from(ordered_bits(value)) << 32 | row as u64)
         .collect();
     rows.par_sort_unstable();

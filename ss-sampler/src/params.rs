@@ -15,7 +15,7 @@ const COEFFICIENT_GRID: f64 = (1_u64 << 30) as f64;
 ///
 /// Different numbers can mean the same sampler; [`canonical`](Self::canonical) picks one of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "UncheckedParams")]
 pub struct SamplerParams {
     coefficients: Vec<f64>,
     inner_knots: Vec<f64>,
@@ -54,6 +54,10 @@ impl SamplerParams {
                 return Err(Error::Length { what: what.into(), found, expected });
             }
         }
+        self.check_ranges(spec.min_gap())
+    }
+
+    fn check_ranges(&self, min_gap: f64) -> Result<()> {
         for (k, &c) in self.coefficients.iter().enumerate() {
             if !(-1.0..=1.0).contains(&c) {
                 return Err(Error::invalid(format!("coefficients[{k}]"), c, "a number in [-1, 1]"));
@@ -61,11 +65,11 @@ impl SamplerParams {
         }
         let mut left = 0.0;
         for (k, &knot) in self.inner_knots.iter().chain([&1.0]).enumerate() {
-            if knot.is_nan() || knot - left < spec.min_gap() - GAP_SLACK {
+            if knot.is_nan() || knot - left < min_gap - GAP_SLACK {
                 return Err(Error::invalid(
                     format!("inner_knots[{}]", k.min(self.inner_knots.len().saturating_sub(1))),
                     if k < self.inner_knots.len() { knot } else { left },
-                    format!("knots in (0, 1), increasing by at least min_gap = {}", spec.min_gap()),
+                    format!("knots in (0, 1), increasing by at least min_gap = {min_gap}"),
                 ));
             }
             left = knot;
@@ -143,6 +147,33 @@ impl SamplerParams {
         } else {
             Self { coefficients, inner_knots: self.inner_knots.clone(), values }
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedParams {
+    coefficients: Vec<f64>,
+    inner_knots: Vec<f64>,
+    values: Vec<f64>,
+}
+
+impl TryFrom<UncheckedParams> for SamplerParams {
+    type Error = Error;
+
+    /// Checks all that can be without the spec.
+    fn try_from(raw: UncheckedParams) -> Result<Self> {
+        let UncheckedParams { coefficients, inner_knots, values } = raw;
+        if coefficients.is_empty() {
+            return Err(Error::Empty { what: "coefficients".into() });
+        }
+        if values.len() != inner_knots.len() + 2 {
+            let (found, expected) = (values.len(), inner_knots.len() + 2);
+            return Err(Error::Length { what: "values".into(), found, expected });
+        }
+        let params = Self { coefficients, inner_knots, values };
+        params.check_ranges(SamplerSpec::SMALLEST_MIN_GAP)?;
+        Ok(params)
     }
 }
 

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use ss_seed::{Seed, Stream};
 
+use crate::draw::TASK;
 use crate::{Error, Result, Weights, draw};
 
 /// One draw of an epoch: an example, and which of its draws in this epoch it is (0, 1, ...).
@@ -82,7 +83,7 @@ impl EpochPlan {
     /// `n` is zero or more than 2^40.
     pub fn shuffled(n: usize, stream: Stream, epoch: u64) -> Result<Self> {
         check_sizes(n, n)?;
-        let draws = (0..n).into_par_iter().map(|example| Draw::new(example, 0)).collect();
+        let draws = (0..n).into_par_iter().with_min_len(TASK).map(|example| Draw::new(example, 0)).collect();
         Ok(Self::ordered(draws, stream.index(epoch)))
     }
 
@@ -136,9 +137,10 @@ impl EpochPlan {
     /// Sorts draws by the hash of (epoch, example, copy); `stream` is already that of the epoch.
     fn ordered(draws: Vec<Draw>, stream: Stream) -> Self {
         let key = |draw: Draw| stream.index(draw.example() as u64).index(draw.copy().into()).hash();
-        let mut keyed: Vec<(u64, Draw)> = draws.into_par_iter().map(|draw| (key(draw), draw)).collect();
+        let mut keyed: Vec<(u64, Draw)> =
+            draws.into_par_iter().with_min_len(TASK).map(|draw| (key(draw), draw)).collect();
         keyed.par_sort_unstable();
-        Self { draws: keyed.into_par_iter().map(|(_, draw)| draw).collect() }
+        Self { draws: keyed.into_par_iter().with_min_len(TASK).map(|(_, draw)| draw).collect() }
     }
 
     /// Number of draws, at least one.

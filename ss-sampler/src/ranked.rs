@@ -89,7 +89,7 @@ impl RankedFeatures {
             Some((scaled, mirrored)) => {
                 let mut u = self.coordinate_of(&scaled)?;
                 if mirrored {
-                    u.par_iter_mut().for_each(|u| *u = 1.0 - *u);
+                    u.par_iter_mut().with_min_len(CHUNK).for_each(|u| *u = 1.0 - *u);
                 }
                 Ok(u)
             }
@@ -106,7 +106,7 @@ impl RankedFeatures {
         let canonical = params.canonical();
         let rule = canonical.rule();
         let mut tau = self.coordinate_of(canonical.coefficients())?;
-        tau.par_iter_mut().for_each(|t| *t = rule.eval(*t));
+        tau.par_iter_mut().with_min_len(CHUNK).for_each(|t| *t = rule.eval(*t));
         Weights::new(tau)
     }
 

@@ -34,6 +34,8 @@ impl SamplerSpec {
     pub const DEFAULT_SEGMENTS: usize = 4;
     /// Minimum knot gap unless set otherwise.
     pub const DEFAULT_MIN_GAP: f64 = 0.02;
+    /// The smallest minimum gap: well above the rounding of knots that went through a text file.
+    pub const SMALLEST_MIN_GAP: f64 = 1e-6;
     /// The largest number of features.
     pub const MAX_FEATURES: usize = 64;
 
@@ -82,11 +84,11 @@ impl SamplerSpec {
         Self { segments, ..self }.checked()
     }
 
-    /// Sets the smallest distance `delta > 0` between neighbouring knots; the rule's Lipschitz constant is
-    /// `1 / delta`.
+    /// Sets the smallest distance `delta` between neighbouring knots, at least `1e-6`; the rule's Lipschitz constant
+    /// is `1 / delta`.
     ///
     /// # Errors
-    /// Not positive, or so large that `S * min_gap >= 1`.
+    /// Below `1e-6`, or so large that `S * min_gap >= 1`.
     pub fn with_min_gap(self, min_gap: f64) -> Result<Self> {
         Self { min_gap, ..self }.checked()
     }
@@ -95,12 +97,16 @@ impl SamplerSpec {
         if self.segments == 0 {
             return Err(Error::invalid("segments", 0, "at least 1"));
         }
-        // The negated comparison also catches NaN.
-        if !(self.min_gap > 0.0 && self.segments as f64 * self.min_gap < 1.0) {
+        // The negation also catches NaN.
+        if !(self.min_gap >= Self::SMALLEST_MIN_GAP && self.segments as f64 * self.min_gap < 1.0) {
             return Err(Error::invalid(
                 "min_gap",
                 self.min_gap,
-                format!("more than 0 and less than 1 / segments = {}", 1.0 / self.segments as f64),
+                format!(
+                    "at least {} and less than 1 / segments = {}",
+                    Self::SMALLEST_MIN_GAP,
+                    1.0 / self.segments as f64
+                ),
             ));
         }
         Ok(self)
@@ -164,7 +170,7 @@ mod tests {
         let spec = || SamplerSpec::new(["loss"], Transform::Cgf).unwrap();
         assert!(spec().with_segments(0).unwrap_err().to_string().contains("segments is 0"));
         assert!(spec().with_segments(50).unwrap_err().to_string().contains("min_gap"));
-        for gap in [0.0, -1.0, 0.25, f64::NAN, f64::INFINITY] {
+        for gap in [0.0, 1e-7, -1.0, 0.25, f64::NAN, f64::INFINITY] {
             assert!(spec().with_min_gap(gap).unwrap_err().to_string().contains("min_gap"), "{gap}");
         }
         for names in [vec![], vec![""], vec!["a", "a"], vec!["x"; 65]] {

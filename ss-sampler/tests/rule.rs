@@ -334,6 +334,36 @@ fn bad_parameters_name_the_field() {
 }
 
 #[test]
+fn parameters_are_checked_when_read() {
+    let read = |json: &str| serde_json::from_str::<SamplerParams>(json).map_err(|e| e.to_string());
+    let good = r#"{"coefficients":[1.0],"inner_knots":[0.5],"values":[1.0,0.5,0.0]}"#;
+    assert_eq!(serde_json::to_string(&read(good).unwrap()).unwrap(), good);
+    assert!(read(&good.replace("[1.0]", "[]")).unwrap_err().contains("coefficients is empty"));
+    assert!(read(&good.replace("[0.5]", "[]")).unwrap_err().contains("values has 3 entries, expected 2"));
+    assert!(read(&good.replace("[0.5]", "[1.0]")).unwrap_err().contains("inner_knots[0]"));
+    assert!(read(&good.replace("0.5,0.0]", "1.5,0.0]")).unwrap_err().contains("values[1]"));
+}
+
+#[test]
+fn thread_count_does_not_change_a_bit() {
+    let column = |k: u32| -> Vec<f32> { (0..50_000_u32).map(|i| (i.wrapping_mul(k) >> 12) as f32).collect() };
+    let (a, b, g) = (column(2_654_435_761), column(2_246_822_519), column(3_266_489_917));
+    let spec = spec(2, Transform::Cgf, 4);
+    let params =
+        SamplerParams::new(&spec, vec![0.9, -0.31], vec![0.2, 0.3, 0.9], vec![0.1, 0.7, 1.0, 0.3, 0.0])
+            .unwrap();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let ranked = RankedFeatures::new(spec.clone(), &[&a, &b], &g).unwrap();
+            let weights = ranked.weights(&params).unwrap();
+            (weights.effective_sample_size().to_bits(), weights)
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
 fn bad_columns_name_the_feature_and_the_row() {
     let new = |columns: &[&[f32]], g: &[f32]| {
         RankedFeatures::new(spec(2, Transform::Cgf, 4), columns, g).unwrap_err().to_string()

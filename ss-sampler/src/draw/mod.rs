@@ -13,6 +13,9 @@ pub(crate) use multinomial::multinomial;
 pub(crate) use systematic::systematic;
 pub(crate) use without_replacement::without_replacement;
 
+/// Examples or draws below which a second thread is not worth waking.
+pub(crate) const TASK: usize = 1 << 12;
+
 /// The order in which residuals are walked.
 const RESIDUAL_ORDER: u64 = u64::MAX;
 /// The offset of the systematic sample over residuals.

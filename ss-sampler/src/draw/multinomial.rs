@@ -3,15 +3,15 @@
 use rayon::prelude::*;
 use ss_seed::Stream;
 
-use super::{AliasTable, INDEPENDENT};
+use super::{AliasTable, INDEPENDENT, TASK};
 use crate::{Draw, EpochPlan, Result, Weights};
 
 /// `m` independent draws; the order is already random.
 pub(crate) fn multinomial(weights: &Weights, m: usize, stream: Stream) -> Result<Vec<Draw>> {
     let table = AliasTable::new(weights);
     let stream = stream.index(INDEPENDENT);
-    let picks = (0..m as u64).into_par_iter().map(|d| Draw::new(table.pick(stream.index(d).hash()), 0));
-    let mut draws: Vec<Draw> = picks.collect();
+    let pick = |d: usize| Draw::new(table.pick(stream.index(d as u64).hash()), 0);
+    let mut draws: Vec<Draw> = (0..m).into_par_iter().with_min_len(TASK).map(pick).collect();
     drop(table);
     // Copies are numbered in the order of the draws.
     let mut seen = vec![0_u32; weights.len()];

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use ss_seed::Stream;
 
-use super::{RESIDUAL_OFFSET, RESIDUAL_ORDER, below};
+use super::{RESIDUAL_OFFSET, RESIDUAL_ORDER, TASK, below};
 use crate::masses::Masses;
 use crate::{Draw, EpochPlan, Result, Weights};
 
@@ -11,7 +11,9 @@ use crate::{Draw, EpochPlan, Result, Weights};
 pub(crate) fn systematic(weights: &Weights, m: usize, stream: Stream) -> Result<Vec<Draw>> {
     let Masses { each, total } = Masses::of_weights(weights.tau());
     let m = m as u64;
-    let most = weights.tau().par_iter().copied().reduce(|| 0.0, f64::max) / weights.total() * m as f64;
+    let most = weights.tau().par_iter().with_min_len(TASK).copied().reduce(|| 0.0, f64::max)
+        / weights.total()
+        * m as f64;
     if most >= (Draw::MAX_COPIES - 1) as f64 {
         return Err(EpochPlan::copies_exceeded(most.ceil() as u64));
     }
@@ -22,6 +24,7 @@ pub(crate) fn systematic(weights: &Weights, m: usize, stream: Stream) -> Result<
         .par_iter_mut()
         .zip(each)
         .enumerate()
+        .with_min_len(TASK)
         .filter_map(|(i, (count, mass))| {
             let (whole, residual) = expected_count(m, mass, total);
             *count = whole as u32;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use ss_seed::Stream;
 
-use super::EXPONENTIAL;
+use super::{EXPONENTIAL, TASK};
 use crate::{Draw, Error, Result, Weights};
 
 /// The `m` examples with the smallest of independent exponential variables of rate `p_i`, in no useful order.
@@ -13,6 +13,7 @@ pub(crate) fn without_replacement(weights: &Weights, m: usize, stream: Stream) -
     let stream = stream.index(EXPONENTIAL);
     let mut keyed: Vec<(u64, u64)> = (0..weights.len())
         .into_par_iter()
+        .with_min_len(TASK)
         .filter(|&i| weights.tau()[i] > 0.0)
         .map(|i| {
             let bits = stream.index(i as u64).hash() >> 12;
