@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coordinate::{MAX_EXAMPLES, integer_coefficients};
 use crate::mass_table::MassTable;
-use crate::mid_ranks::{check_finite, sorted_rows};
+use crate::mid_ranks::{check_finite, sorted_rows, sorted_value};
 use crate::ranked::check_columns;
 use crate::{Error, PiecewiseLinear, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
 
@@ -17,15 +17,15 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The largest number of points of a quantile table.
 pub const TABLE_POINTS: usize = 1025;
 
-/// A fitted sampler: spec, canonical parameters, and the distributions that turn a feature value into a mid-rank
-/// and `z` into `u`.
+/// A fitted sampler: spec, canonical parameters, and the distributions that turn a feature value into a
+/// mid-rank and `z` into `u`.
 ///
-/// Distributions are kept as tables of up to [`TABLE_POINTS`] points, placed at quantiles, densest at both ends.
-/// Every point of a table is exact, so a sampler fitted on at most that many examples gives its own training
-/// rows exactly [`RankedFeatures::weights`]. On more, a mid-rank is off by at most `1.5 / 1024`, and `u` by at most
-/// that plus the mass that such an error of `z` sweeps over; smooth columns are interpolated far better
-/// (below `2e-3` in `u` on 10^5 skewed rows with ties, see the tests). A value outside the range seen at
-/// fitting takes rank 0 or 1.
+/// Distributions are kept as tables of up to [`TABLE_POINTS`] points, placed at quantiles, densest at both
+/// ends. Every point of a table is exact, so a sampler fitted on at most that many examples gives its own
+/// training rows exactly [`RankedFeatures::weights`]. On more, a mid-rank is off by at most `1.5 / 1024`, and
+/// `u` by at most that plus the mass that such an error of `z` sweeps over; smooth columns are interpolated
+/// far better (below `2e-3` in `u` on 10^5 skewed rows with ties, see the tests). A value outside the range
+/// seen at fitting takes rank 0 or 1.
 ///
 /// The JSON form (`format_version` 1) is checked as a whole when read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,8 +51,8 @@ struct SamplerFile {
 }
 
 impl Sampler {
-    /// Fits the tables on training columns, as [`RankedFeatures::new`] takes them. `provenance` is free text about
-    /// where the sampler comes from (dataset, seed, command, ...), kept in the file.
+    /// Fits the tables on training columns, as [`RankedFeatures::new`] takes them. `provenance` is free text
+    /// about where the sampler comes from (dataset, seed, command, ...), kept in the file.
     ///
     /// # Errors
     /// Those of [`RankedFeatures::new`]; parameters that do not fit the spec.
@@ -128,8 +128,8 @@ impl Sampler {
         Weights::new(self.taus(columns)?)
     }
 
-    /// `tau` in `[0, 1]` of every example, `[n]`: rows do not depend on each other, so a dataset can be scored in
-    /// pieces; a piece may be empty or have no weight.
+    /// `tau` in `[0, 1]` of every example, `[n]`: rows do not depend on each other, so a dataset can be
+    /// scored in pieces; a piece may be empty or have no weight.
     ///
     /// # Errors
     /// Another number of columns than features, lengths that differ, NaN or infinite values.
@@ -156,10 +156,9 @@ impl Sampler {
 /// The distribution of one column.
 fn marginal(column: &[f32]) -> MassTable {
     let sorted = sorted_rows(column);
-    let groups = sorted.chunk_by(|a, b| a >> 32 == b >> 32).map(|tied| {
-        let value = column[(tied[0] & u64::from(u32::MAX)) as usize];
-        (f64::from(value), tied.len() as u64)
-    });
+    let groups = sorted
+        .chunk_by(|a, b| a >> 32 == b >> 32)
+        .map(|tied| (f64::from(sorted_value(tied[0])), tied.len() as u64));
     MassTable::from_groups(groups, TABLE_POINTS)
 }
 

@@ -1,16 +1,17 @@
 //! The combined score `z` in exact integer arithmetic.
 //!
-//! Ranks are integers (`2 n r`, see [`mid_ranks`](crate::mid_ranks)); with coefficients rounded to multiples of a
-//! power of two, `z` is an integer as well. Ties of `z` are then exact rather than an accident of rounding,
-//! and a sampler orders the examples the same way after scaling, mirroring, saving and loading.
+//! Ranks are integers (`2 n r`, see [`mid_ranks`](crate::mid_ranks)); with coefficients rounded to multiples
+//! of a power of two, `z` is an integer as well. Ties of `z` are then exact rather than an accident of
+//! rounding, and a sampler orders the examples the same way after scaling, mirroring, saving and loading.
 
 use crate::{Error, Result};
 
 /// The largest number of examples for which `z` has useful resolution.
 pub(crate) const MAX_EXAMPLES: u64 = 1 << 40;
 
-/// The integers `c_k 2^B`, with the largest `B <= 30` for which every `z` over `n` examples stays below `2^53`
-/// (and so is exact in an f64, and in any reader of JSON): 30 bits up to a million examples, 23 at 10^8.
+/// The integers `c_k 2^B`, with the largest `B <= 30` for which every `z` over `n` examples stays below
+/// `2^53` (and so is exact in an f64, and in any reader of JSON): 30 bits up to a million examples, 23 at
+/// 10^8.
 pub(crate) fn integer_coefficients(canonical: &[f64], examples: u64) -> Result<Vec<i64>> {
     if examples > MAX_EXAMPLES {
         return Err(Error::TooMany {

@@ -17,11 +17,11 @@ pub(crate) struct MassTable {
 }
 
 impl MassTable {
-    /// At most `points >= 3` of the groups `(key, mass)`, which come in strictly increasing order: all of them
-    /// when there are so few, else the first, the last and those at the quantiles `t² (3 - 2t)` for evenly spaced
-    /// `t`. These lie close together near both ends, where distributions have their tails and the rule its
-    /// finest decisions. The mass strictly between neighbouring points is at most `1.5 / (points - 1)` of the
-    /// total, and about `3 / points²` at the ends.
+    /// At most `points >= 3` of the groups `(key, mass)`, which come in strictly increasing order: all of
+    /// them when there are so few, else the first, the last and those at the quantiles `t² (3 - 2t)` for
+    /// evenly spaced `t`. These lie close together near both ends, where distributions have their tails and
+    /// the rule its finest decisions. The mass strictly between neighbouring points is at most `1.5 / (points
+    /// - 1)` of the total, and about `3 / points²` at the ends.
     pub(crate) fn from_groups(groups: impl Iterator<Item = (f64, u64)> + Clone, points: usize) -> Self {
         let (count, total) =
             groups.clone().fold((0, 0), |(count, total), (_, mass)| (count + 1, total + mass));
@@ -52,7 +52,8 @@ impl MassTable {
         self.upto.last().copied().unwrap_or(0)
     }
 
-    /// Twice the mass below `key` plus the mass at it, in `[0, 2 total]`: zero below all keys, everything above.
+    /// Twice the mass below `key` plus the mass at it, in `[0, 2 total]`: zero below all keys, everything
+    /// above.
     pub(crate) fn doubled_mid_mass(&self, key: f64) -> f64 {
         let right = self.keys.partition_point(|&k| k < key);
         if self.keys.get(right) == Some(&key) {

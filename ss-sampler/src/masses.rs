@@ -15,8 +15,9 @@ pub(crate) struct Masses {
 }
 
 impl Masses {
-    /// Rounds weights `>= 0` (finite, at least one positive) to integers, the largest becoming `2^B` with `B = 62 -
-    /// ceil(log2 n)`, at most 52. Weights below `2^-(B+1)` of the largest become zero: `2^-43` for a million.
+    /// Rounds weights `>= 0` (finite, at least one positive) to integers, the largest becoming `2^B` with `B
+    /// = 62 - ceil(log2 n)`, at most 52. Weights below `2^-(B+1)` of the largest become zero: `2^-43` for a
+    /// million.
     pub(crate) fn of_weights(weights: &[f64]) -> Self {
         let top = weights.par_iter().with_min_len(1 << 14).copied().reduce(|| 0.0, f64::max);
         let scale = (1_u64 << (TOTAL_BITS - ceil_log2(weights.len() as u64)).min(52)) as f64;

@@ -77,6 +77,12 @@ pub(crate) fn sorted_rows(column: &[f32]) -> Vec<u64> {
     rows
 }
 
+/// The value of an entry of [`sorted_rows`].
+pub(crate) const fn sorted_value(entry: u64) -> f32 {
+    let bits = (entry >> 32) as u32;
+    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
+}
+
 /// Bits of a finite f32 that compare as the numbers do; both zeros are equal.
 const fn ordered_bits(value: f32) -> u32 {
     // -0 + 0 is 0.

@@ -57,8 +57,8 @@ impl PiecewiseLinear {
         (1.0 - t) * self.values[k] + t * self.values[k + 1]
     }
 
-    /// The smallest `L` with `|H(a) - H(b)| <= L |a - b|`: the steepest slope. At most `1 / delta` for values in
-    /// `[0, 1]` and knots at least `delta` apart.
+    /// The smallest `L` with `|H(a) - H(b)| <= L |a - b|`: the steepest slope. At most `1 / delta` for values
+    /// in `[0, 1]` and knots at least `delta` apart.
     pub fn lipschitz(&self) -> f64 {
         let slopes = self.knots.windows(2).zip(self.values.windows(2));
         slopes.map(|(e, v)| ((v[1] - v[0]) / (e[1] - e[0])).abs()).fold(0.0, f64::max)

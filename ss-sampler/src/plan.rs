@@ -9,9 +9,9 @@ use crate::{Error, Result, Weights, draw};
 
 /// One draw of an epoch: an example, and which of its draws in this epoch it is (0, 1, ...).
 ///
-/// The copy number gives repeated draws randomness of their own (augmentation, dropout) that does not depend on
-/// what else the epoch holds. Packed into 8 bytes, with 40 bits for the example and 24 for the copy, so that
-/// plans over 10^12 examples take no more memory than plans over 10^3 would as two u32.
+/// The copy number gives repeated draws randomness of their own (augmentation, dropout) that does not depend
+/// on what else the epoch holds. Packed into 8 bytes, with 40 bits for the example and 24 for the copy, so
+/// that plans over 10^12 examples take no more memory than plans over 10^3 would as two u32.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Draw(u64);
 
@@ -62,14 +62,15 @@ pub enum Remainder {
     /// occur twice (PyTorch's `DistributedSampler` by default).
     #[default]
     Pad,
-    /// The last `len % world` draws are left out: disjoint, with up to `world - 1` draws missing (`drop_last`).
+    /// The last `len % world` draws are left out: disjoint, with up to `world - 1` draws missing
+    /// (`drop_last`).
     Drop,
 }
 
 /// The draws of one epoch, in order; never empty.
 ///
-/// A plan is a function of the weights, the number of draws, the stream and the epoch: thread count, platform and
-/// earlier epochs do not matter. The order is that of a hash of (epoch, example, copy), which gives
+/// A plan is a function of the weights, the number of draws, the stream and the epoch: thread count, platform
+/// and earlier epochs do not matter. The order is that of a hash of (epoch, example, copy), which gives
 /// *common random numbers*: two samplers with one stream put the draws they share in the same relative order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochPlan {
@@ -87,10 +88,11 @@ impl EpochPlan {
         Ok(Self::ordered(draws, stream.index(epoch)))
     }
 
-    /// `m` draws in which example `i` appears `floor(m p_i)` or `ceil(m p_i)` times, and `m p_i` times on average.
+    /// `m` draws in which example `i` appears `floor(m p_i)` or `ceil(m p_i)` times, and `m p_i` times on
+    /// average.
     ///
-    /// Each example gets its floor; what is left is allotted by systematic sampling over the residuals, taken in a
-    /// pseudo-random order (Madow 1949, randomised). All sums are of integers and exact. With equal
+    /// Each example gets its floor; what is left is allotted by systematic sampling over the residuals, taken
+    /// in a pseudo-random order (Madow 1949, randomised). All sums are of integers and exact. With equal
     /// weights and `m = n` the plan is [`shuffled`](Self::shuffled), bit for bit.
     ///
     /// # Errors
@@ -110,9 +112,9 @@ impl EpochPlan {
         Ok(Self { draws: draw::multinomial(weights, m, stream.index(epoch))? })
     }
 
-    /// `m` different examples, chosen as by drawing one after the other without putting back (exponential keys,
-    /// Efraimidis and Spirakis 2006), in the order of the epoch rather than of choice. Examples of weight zero
-    /// are never drawn. Drawing all `n` of positive weights gives [`shuffled`](Self::shuffled).
+    /// `m` different examples, chosen as by drawing one after the other without putting back (exponential
+    /// keys, Efraimidis and Spirakis 2006), in the order of the epoch rather than of choice. Examples of
+    /// weight zero are never drawn. Drawing all `n` of positive weights gives [`shuffled`](Self::shuffled).
     ///
     /// # Errors
     /// `m` is zero; more than 2^40 examples; fewer than `m` examples with positive weight.
@@ -159,8 +161,8 @@ impl EpochPlan {
         self.draws.iter().map(|draw| draw.example())
     }
 
-    /// The part of rank `rank` of `world`: draws number `rank`, `rank + world`, `rank + 2 world`, ..., so that the batches of all
-    /// ranks together are those of a single process. All parts have the same length.
+    /// The part of rank `rank` of `world`: draws number `rank`, `rank + world`, `rank + 2 world`, ..., so
+    /// that the batches of all ranks together are those of a single process. All parts have the same length.
     ///
     /// # Errors
     /// `rank >= world`; with [`Remainder::Drop`], fewer draws than ranks.
@@ -183,7 +185,7 @@ impl EpochPlan {
         Ok(Self { draws })
     }
 
-    /// 64 bits that stand for the whole plan: equal plans agree, others differ (up to chance 2^-64).
+    /// 64 bits that stand for the whole plan, in O(m): equal plans agree, others differ (up to chance 2^-64).
     pub fn fingerprint(&self) -> u64 {
         const CHUNK: usize = 1 << 14;
         let hash =

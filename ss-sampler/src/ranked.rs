@@ -26,13 +26,13 @@ pub struct RankedFeatures {
 impl RankedFeatures {
     /// Ranks `columns` (one for each feature of the spec, in its order, each `[n]`).
     ///
-    /// `grad_norm` `[n]` holds the per-example gradient norms of the cgf, `>= 0`. When all are zero there is no
-    /// gradient to accumulate and the cgf is taken as for equal gradients, which is the cdf. A spec with
+    /// `grad_norm` `[n]` holds the per-example gradient norms of the cgf, `>= 0`. When all are zero there is
+    /// no gradient to accumulate and the cgf is taken as for equal gradients, which is the cdf. A spec with
     /// [`Transform::Cdf`] does not use them and accepts an empty slice.
     ///
     /// # Errors
-    /// Another number of columns than features; no rows, or 2^31 or more; lengths that differ; NaN or infinite
-    /// values; negative gradient norms. Columns and rows are named.
+    /// Another number of columns than features; no rows, or 2^31 or more; lengths that differ; NaN or
+    /// infinite values; negative gradient norms. Columns and rows are named.
     pub fn new(spec: SamplerSpec, columns: &[&[f32]], grad_norm: &[f32]) -> Result<Self> {
         check_columns(spec.features(), columns)?;
         for (name, column) in spec.features().iter().zip(columns) {
@@ -99,8 +99,8 @@ impl RankedFeatures {
     /// Weights of the sampler with these parameters, `[n]`.
     ///
     /// # Errors
-    /// Parameters that do not fit the spec; [`Error::NoMass`] when the rule is zero at every example (it may be
-    /// positive only where no example lies).
+    /// Parameters that do not fit the spec; [`Error::NoMass`] when the rule is zero at every example (it may
+    /// be positive only where no example lies).
     pub fn weights(&self, params: &SamplerParams) -> Result<Weights> {
         params.check(&self.spec)?;
         let canonical = params.canonical();

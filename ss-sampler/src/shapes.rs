@@ -1,21 +1,21 @@
 //! Named samplers of simple shape: the start-up design of a search.
 //!
-//! Ten numbers span many useless rules; a search that begins with the plausible ones finds good samplers in far
-//! fewer trials. Depths are counted in *examples*: "drop 30%" turns off the three tenths of the examples with
-//! the largest loss, wherever the transform puts them on the `u` axis.
+//! Ten numbers span many useless rules; a search that begins with the plausible ones finds good samplers in
+//! far fewer trials. Depths are counted in *examples*: "drop 30%" turns off the three tenths of the examples
+//! with the largest loss, wherever the transform puts them on the `u` axis.
 
 use rayon::prelude::*;
 
 use crate::{RankedFeatures, Result, SamplerParams, SamplerSpec};
 
 /// Samplers to try first, each with a name: `uniform`; `drop-10` to `drop-60`, without that percentage of the
-/// largest losses; `ramp`, `gentle-ramp` and `late-ramp`, linearly falling in the rank of the loss to 0, to 0.2,
-/// and to 0 over the upper half only; `middle`, without the largest 30% and falling to 0 over the smallest 20%;
-/// with a second feature, `drop-20-contrast` and `drop-40-contrast`, without the largest of `r_0 - r_1 / 2`:
-/// high loss with low renormalised entropy, the mark of a wrong label.
+/// largest losses; `ramp`, `gentle-ramp` and `late-ramp`, linearly falling in the rank of the loss to 0, to
+/// 0.2, and to 0 over the upper half only; `middle`, without the largest 30% and falling to 0 over the
+/// smallest 20%; with a second feature, `drop-20-contrast` and `drop-40-contrast`, without the largest of
+/// `r_0 - r_1 / 2`: high loss with low renormalised entropy, the mark of a wrong label.
 ///
-/// Feature 0 of the spec must be the loss, and feature 1, where there is one, the renormalised entropy. Shapes that
-/// need more knots than the rule has (three segments for a drop, four for `middle`) are left out.
+/// Feature 0 of the spec must be the loss, and feature 1, where there is one, the renormalised entropy.
+/// Shapes that need more knots than the rule has (three segments for a drop, four for `middle`) are left out.
 ///
 /// # Errors
 /// None beyond those of [`RankedFeatures::coordinate`].
@@ -104,8 +104,8 @@ impl<'a> Axis<'a> {
         self.rule(&points)
     }
 
-    /// The points of a step from one to zero where this share of the examples lies below. Near an end of the axis
-    /// there is no room for both, and the end itself serves as one of them.
+    /// The points of a step from one to zero where this share of the examples lies below. Near an end of the
+    /// axis there is no room for both, and the end itself serves as one of them.
     fn step_down(&self, share: f64) -> Vec<(f64, f64)> {
         let (gap, at) = (self.spec.min_gap(), self.quantile(share));
         let (from, to) = (at - gap / 2.0, at + gap / 2.0);
@@ -118,8 +118,8 @@ impl<'a> Axis<'a> {
         }
     }
 
-    /// The rule through `points` (first at 0, last at 1, increasing), moved apart where they are closer than the
-    /// minimum gap; spare knots split the widest segments. `None` if the rule has fewer knots than that.
+    /// The rule through `points` (first at 0, last at 1, increasing), moved apart where they are closer than
+    /// the minimum gap; spare knots split the widest segments. `None` if the rule has fewer knots than that.
     fn rule(&self, points: &[(f64, f64)]) -> Result<Option<SamplerParams>> {
         let (segments, gap) = (self.spec.segments(), self.spec.min_gap());
         let mut points = points.to_vec();

@@ -84,8 +84,8 @@ impl SamplerSpec {
         Self { segments, ..self }.checked()
     }
 
-    /// Sets the smallest distance `delta` between neighbouring knots, at least `1e-6`; the rule's Lipschitz constant
-    /// is `1 / delta`.
+    /// Sets the smallest distance `delta` between neighbouring knots, at least `1e-6`; the rule's Lipschitz
+    /// constant is `1 / delta`.
     ///
     /// # Errors
     /// Below `1e-6`, or so large that `S * min_gap >= 1`.

@@ -28,7 +28,8 @@ pub struct Summary {
 
 /// Shares by decile of one feature, from the smallest values to the largest.
 ///
-/// Tied examples share a rank and so a decile: a decile holds a tenth of the examples only where ties allow it.
+/// Tied examples share a rank and so a decile: a decile holds a tenth of the examples only where ties allow
+/// it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FeatureShares {
@@ -80,8 +81,8 @@ pub fn describe(ranked: &RankedFeatures, params: &SamplerParams) -> Result<Summa
 }
 
 impl FeatureShares {
-    /// The tail (largest values if `upper`) that loses most probability: its share of the examples, and the part of
-    /// all probability that is moved off it.
+    /// The tail (largest values if `upper`) that loses most probability: its share of the examples, and the
+    /// part of all probability that is moved off it.
     fn starved_tail(&self, upper: bool) -> (f64, f64) {
         let (mut examples, mut moved) = (0.0, 0.0);
         let mut worst = (0.0, 0.0);

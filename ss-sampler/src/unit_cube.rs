@@ -1,8 +1,8 @@
 //! Parameters as points of the unit cube, for an optimiser.
 //!
 //! The coordinates of a point are, in order, `N` for the coefficients (`c = 2x - 1`), `S - 1` for the inner
-//! knots and `S + 1` for the values (`v = x`). Knot coordinates are sorted, `s_(1) <= s_(2) <= ...`, and placed
-//! as `e_k = delta k + (1 - S delta) s_(k)`, so that every point of the cube respects the minimum gap.
+//! knots and `S + 1` for the values (`v = x`). Knot coordinates are sorted, `s_(1) <= s_(2) <= ...`, and
+//! placed as `e_k = delta k + (1 - S delta) s_(k)`, so that every point of the cube respects the minimum gap.
 
 use crate::params::canonical_coefficients;
 use crate::{Error, Result, SamplerParams, SamplerSpec};

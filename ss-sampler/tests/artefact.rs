@@ -88,6 +88,20 @@ fn large_fits_score_their_own_rows_within_the_tables_resolution() {
 }
 
 #[test]
+fn tables_hold_the_values_of_the_column() {
+    let spec = SamplerSpec::new(["x"], Transform::Cdf).unwrap();
+    let column = [f32::MAX, -0.0, f32::MIN, 1e-45, -1e-45, 0.0, -2.5, 2.5];
+    let sampler =
+        Sampler::fit(spec.clone(), &SamplerParams::uniform(&spec), &[&column], &[], provenance()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&sampler.to_json().unwrap()).unwrap();
+    let keys: Vec<f64> = serde_json::from_value(json["marginals"][0]["keys"].clone()).unwrap();
+    let mut expected = column.map(f64::from).to_vec();
+    expected.sort_by(f64::total_cmp);
+    expected.retain(|v| v.to_bits() != (-0.0_f64).to_bits());
+    assert_eq!(keys, expected);
+}
+
+#[test]
 fn unseen_rows_fall_between_those_seen() {
     let spec = SamplerSpec::new(["loss"], Transform::Cdf).unwrap().with_segments(1).unwrap();
     let params = SamplerParams::new(&spec, vec![1.0], vec![], vec![0.0, 1.0]).unwrap();

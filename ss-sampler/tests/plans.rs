@@ -28,7 +28,8 @@ fn weights() -> impl Strategy<Value = Weights> {
     })
 }
 
-/// The upper tail beyond which chi-square with `df` degrees lies with probability about 1e-4 (Wilson-Hilferty).
+/// The upper tail beyond which chi-square with `df` degrees lies with probability about 1e-4
+/// (Wilson-Hilferty).
 fn chi_square_limit(df: f64) -> f64 {
     let z = 3.72;
     df * (1.0 - 2.0 / (9.0 * df) + z * (2.0 / (9.0 * df)).sqrt()).powi(3)
@@ -175,8 +176,8 @@ impl<I: Iterator<Item = usize>> CycleTo for I {
 
 #[test]
 fn systematic_draws_are_unbiased() {
-    // Over independent epochs the mean count is m p. A count varies as a Bernoulli on its residual r, so the mean has
-    // variance r (1 - r) / epochs: all examples within 4.5 standard errors (two-sided 7e-6 each).
+    // Over independent epochs the mean count is m p. A count varies as a Bernoulli on its residual r, so the
+    // mean has variance r (1 - r) / epochs: all examples within 4.5 standard errors (two-sided 7e-6 each).
     let weights = Weights::new((0..50).map(|i| ((i * 37) % 50) as f64 + 0.25).collect()).unwrap();
     for m in [20, 50, 73] {
         let epochs = 20_000;
@@ -200,8 +201,9 @@ fn systematic_draws_are_unbiased() {
 
 #[test]
 fn neighbours_do_not_exclude_one_another() {
-    // Plain systematic sampling with p = 1/2 takes every other example, so neighbours never come together. In random
-    // order two of 40 examples come together with probability 20/40 * 19/39, up to the parity of the walk.
+    // Plain systematic sampling with p = 1/2 takes every other example, so neighbours never come together. In
+    // random order two of 40 examples come together with probability 20/40 * 19/39, up to the parity of the
+    // walk.
     let (n, epochs) = (40, 20_000);
     let weights = Weights::uniform(n).unwrap();
     let together = (0..epochs)
@@ -238,7 +240,8 @@ fn multinomial_counts_pass_chi_square() {
 
 #[test]
 fn without_replacement_follows_successive_sampling() {
-    // P({a, b}) = p_a p_b / (1 - p_a) + p_b p_a / (1 - p_b), the definition of drawing two without putting back.
+    // P({a, b}) = p_a p_b / (1 - p_a) + p_b p_a / (1 - p_b), the definition of drawing two without putting
+    // back.
     let weights = Weights::new(vec![1.0, 2.0, 3.0, 4.0, 0.0]).unwrap();
     let p = weights.probabilities();
     let epochs = 100_000;

@@ -217,7 +217,8 @@ proptest! {
             prop_assert!(close(again.values(), canonical.values(), 1e-12));
 
             let Ok(weights) = ranked.weights(&params) else { continue };
-            // The mirrored and scaled rule at the mirrored coordinate, without the library's own canonical step.
+            // The mirrored and scaled rule at the mirrored coordinate, without the library's own canonical
+            // step.
             let u = coordinate_by_definition(&columns, &gradient, &spec, canonical.coefficients());
             let rule = canonical.rule();
             let tau: Vec<f64> = u.iter().map(|&u| rule.eval(u)).collect();

@@ -4,11 +4,11 @@ use super::below;
 use crate::Weights;
 use crate::masses::Masses;
 
-/// The alias table of Walker (1977), built by Vose's method (1991) in exact integer arithmetic: construction loses
-/// no mass to rounding, and an example of weight zero is never drawn.
+/// The alias table of Walker (1977), built by Vose's method (1991) in exact integer arithmetic: construction
+/// loses no mass to rounding, and an example of weight zero is never drawn.
 ///
-/// Weights are rounded to integers first, relative to the largest: `2^-52` up to a thousand examples, `2^-42` for a
-/// million, `2^-35` for 10^8. 16 bytes an example.
+/// Weights are rounded to integers first, relative to the largest: `2^-52` up to a thousand examples, `2^-42`
+/// for a million, `2^-35` for 10^8. 16 bytes an example.
 ///
 /// ```
 /// use ss_sampler::{AliasTable, Weights};

@@ -34,7 +34,8 @@ pub(crate) fn systematic(weights: &Weights, m: usize, stream: Stream) -> Result<
     // Walking the residuals in random order keeps neighbours in the data from excluding one another.
     residuals.par_sort_unstable();
 
-    // Residuals sum to a multiple of `total`; one draw falls at every `offset + j total` of their running sum.
+    // Residuals sum to a multiple of `total`; one draw falls at every `offset + j total` of their running
+    // sum.
     let mut ahead = below(stream.index(RESIDUAL_OFFSET).hash(), total);
     for (_, i, residual) in residuals {
         if ahead < residual {
@@ -54,8 +55,8 @@ pub(crate) fn systematic(weights: &Weights, m: usize, stream: Stream) -> Result<
 
 /// Quotient and remainder of `m * mass / total`, for a quotient below `2^25` and `total <= 2^62`.
 ///
-/// A division of 128 by 64 bits is slow; the f64 estimate is off by one at most, and then the remainder, which
-/// is right modulo `2^64`, shows it.
+/// A division of 128 by 64 bits is slow; the f64 estimate is off by one at most, and then the remainder,
+/// which is right modulo `2^64`, shows it.
 fn expected_count(m: u64, mass: u64, total: u64) -> (u64, u64) {
     let guess = (mass as f64 * (m as f64 / total as f64)) as u64;
     let rest = m.wrapping_mul(mass).wrapping_sub(guess.wrapping_mul(total)).cast_signed();
