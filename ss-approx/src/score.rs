@@ -232,10 +232,23 @@ mod tests {
     #[test]
     fn accuracy_counts_and_likelihood_averages() {
         assert!((Score::Accuracy.of(&LOGITS, 3, &LABELS).unwrap() - 1.0 / 3.0).abs() < 1e-15);
-        // tests/oracle/score.py, NumPy 2.
-        assert!((Score::Likelihood.of(&LOGITS, 3, &LABELS).unwrap() - ORACLE_LIKELIHOOD).abs() < 1e-9);
+        // tests/oracle/score.py, NumPy 2.4.6, SciPy 1.17.1.
+        let likelihood = Score::Likelihood.of(&LOGITS, 3, &LABELS).unwrap();
+        assert!((likelihood - -2.255_686_679_130_602).abs() < 1e-12, "{likelihood}");
     }
-    const ORACLE_LIKELIHOOD: f64 = -2.232_873_213_6;
+
+    #[test]
+    fn calibration_agrees_with_scipy() {
+        let value = |i: usize, k: usize| ((13 * i + 29 * k + 7 * i * k) % 41) as f32 / 4.0 - 5.0;
+        let logits: Vec<f32> = (0..40).flat_map(|i| (0..4).map(move |k| value(i, k))).collect();
+        let labels: [u32; 40] = [1, 0, 3, 0, 2, 2, 0, 2, 2, 0, 1, 0, 0, 2, 0, 0, 2, 1, 1, 1, 3, 0, 0, 1, 3, 0, 3, 2, 2, 1, 0, 1, 3, 1, 1, 1, 3, 0, 2, 1];
+        // tests/oracle/score.py, NumPy 2.4.6, SciPy 1.17.1.
+        let fitted = Calibration::fit(&logits, 4, &labels);
+        assert!((fitted.temperature - 3.684_196).abs() < 1e-3, "{fitted:?}");
+        assert!((fitted.noise - 0.481_437).abs() < 1e-4, "{fitted:?}");
+        let score = Score::Calibrated.of(&logits, 4, &labels).unwrap();
+        assert!((score - -1.086_744_040_187_193_3).abs() < 1e-8, "{score}");
+    }
 
     proptest! {
         #[test]

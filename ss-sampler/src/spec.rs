@@ -1,6 +1,8 @@
 //! The form of a sampler: everything but its numbers.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,27 @@ pub enum Transform {
     Cgf,
     /// Empirical distribution: share of the examples below `z`, plus half of those at `z`.
     Cdf,
+}
+
+impl fmt::Display for Transform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cgf => "cgf",
+            Self::Cdf => "cdf",
+        })
+    }
+}
+
+impl FromStr for Transform {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "cgf" => Ok(Self::Cgf),
+            "cdf" => Ok(Self::Cdf),
+            _ => Err(Error::invalid("transform", format!("`{name}`"), "cgf or cdf")),
+        }
+    }
 }
 
 /// The features, the transform and the size of the rule; always valid.

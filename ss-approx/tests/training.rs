@@ -1,0 +1,160 @@
+//! Training, trials and their random numbers, on a small generated problem.
+
+use candle_core::Device;
+use ss_approx::full_run::FullRun;
+use ss_approx::shared_start::TrialConfig;
+use ss_approx::{
+    Refresh, Sampling, Score, TrainSettings, Trainer, TrainingData, UniformRun, UniformRunConfig,
+};
+use ss_data::{ImageSet, ImageShape};
+use ss_sampler::{SamplerParams, SamplerSpec, Weights};
+use ss_seed::Seed;
+
+/// `n` noisy 8x8 images of three classes: a bright bar at the top, in the middle or at the bottom. Every
+/// fifth label is wrong.
+fn bars(n: usize, seed: u64) -> ImageSet {
+    let stream = Seed::new(seed).stream("bars");
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for i in 0..n {
+        let class = i % 3;
+        for y in 0..8 {
+            for x in 0..8 {
+                let noise = stream.index(i as u64).index(y * 8 + x).hash() % 120;
+                let bar = if y as usize / 3 == class { 100 } else { 0 };
+                pixels.push((noise + bar) as u8);
+            }
+        }
+        labels.push(if i % 5 == 4 { (class as u32 + 1) % 3 } else { class as u32 });
+    }
+    ImageSet::new(ImageShape { channels: 1, height: 8, width: 8 }, 3, pixels, labels).unwrap()
+}
+
+fn trainer(data: &TrainingData) -> Trainer<'_> {
+    let settings = TrainSettings { epochs: 4, batch_size: 16, ..TrainSettings::default() };
+    Trainer {
+        network: "resnet8-4-8-8".parse().unwrap(),
+        data,
+        config: settings.check().unwrap(),
+        device: Device::Cpu,
+    }
+}
+
+fn last_logits(trainer: &Trainer, sampling: Sampling, validation: &ImageSet) -> Vec<f32> {
+    let run = FullRun::run(trainer, Seed::new(3), sampling, validation, |_, _, _| Ok(())).unwrap();
+    trainer.predict(&run.last, validation).unwrap().logits().to_vec()
+}
+
+fn uniform(trainer: &Trainer, validation: &ImageSet) -> UniformRun {
+    let config = UniformRunConfig { start_epoch: 2, reference_until: 2, reference_score: Score::Accuracy };
+    UniformRun::run(trainer, Seed::new(3), validation, config, |_| ()).unwrap()
+}
+
+const TRIAL: TrialConfig = TrialConfig { epochs: 1.0, learning_rate: 0.1, score: Score::Calibrated };
+
+#[test]
+fn uniform_weights_are_the_baseline_bit_for_bit() {
+    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let baseline = last_logits(&trainer, Sampling::Uniform, &validation);
+    let weighted = Weights::new(vec![0.37; 90]).unwrap();
+    assert_eq!(baseline, last_logits(&trainer, Sampling::Fixed(weighted), &validation));
+    let mut other = vec![1.0; 90];
+    other[4] = 0.0;
+    assert_ne!(baseline, last_logits(&trainer, Sampling::Fixed(Weights::new(other).unwrap()), &validation));
+}
+
+#[test]
+fn thread_count_does_not_change_results() {
+    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| last_logits(&trainer, Sampling::Uniform, &validation))
+    };
+    let one = on(1);
+    assert_eq!(one, on(2));
+    assert_eq!(one, on(3));
+}
+
+#[test]
+fn training_learns_and_the_uniform_run_keeps_its_checkpoints() {
+    let (data, validation) = (TrainingData::new(bars(150, 0)), bars(60, 1));
+    let trainer = trainer(&data);
+    let run = uniform(&trainer, &validation);
+    let last = run.run.history.last().unwrap();
+    // 80% of the labels are right, 56% when both halves' noise agrees by chance alone: 0.6 is learning.
+    assert!(last.accuracy > 0.6, "{:?}", run.run.history);
+    assert_eq!(run.start.epoch(), 2);
+    assert!((1..=2).contains(&run.reference_epoch));
+    let loss = run.features.column("loss").unwrap();
+    let mean = |wrong: bool| {
+        let of: Vec<f32> = (0..150).filter(|i| (i % 5 == 4) == wrong).map(|i| loss[i]).collect();
+        of.iter().sum::<f32>() / of.len() as f32
+    };
+    assert!(mean(true) > mean(false), "wrong labels have the larger loss");
+    // The start is a checkpoint of this very run, not of its end.
+    let at_start = trainer.predict(run.start.snapshot(), &validation).unwrap();
+    let at_end = trainer.predict(&run.run.last, &validation).unwrap();
+    assert_ne!(at_start.logits(), at_end.logits());
+}
+
+#[test]
+fn trials_repeat_and_leave_the_start_untouched() {
+    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let run = uniform(&trainer, &validation);
+    let clean: Vec<f64> = (0..90).map(|i| f64::from(u8::from(i % 5 != 4))).collect();
+    let clean = Weights::new(clean).unwrap();
+    let dirty = Weights::uniform(90).unwrap();
+    let trial = |weights: &Weights| {
+        let result = run.start.trial(&trainer, weights, &validation, TRIAL, Seed::new(9)).unwrap();
+        (result.score, result.predictions.logits().to_vec())
+    };
+    let first = trial(&clean);
+    assert_ne!(first, trial(&dirty));
+    assert_eq!(first, trial(&clean), "a trial in between changes nothing");
+}
+
+#[test]
+fn re_reading_changes_the_weights_of_later_epochs_only() {
+    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let spec = SamplerSpec::paper();
+    let initial = Weights::uniform(90).unwrap();
+    let refresh = |params: SamplerParams, warm_up| {
+        let spec = spec.clone();
+        let initial = initial.clone();
+        Sampling::Refreshed(Box::new(Refresh { spec, params, initial, warm_up, every: 1, smoothing: 0.5 }))
+    };
+    let baseline = last_logits(&trainer, Sampling::Uniform, &validation);
+    let uniform = SamplerParams::uniform(&spec);
+    assert_eq!(baseline, last_logits(&trainer, refresh(uniform.clone(), 1), &validation));
+    // Only the easier half of the examples.
+    let rule =
+        SamplerParams::new(&spec, vec![1.0, 0.0], uniform.inner_knots().to_vec(), vec![1.0, 1.0, 0.5, 0.0, 0.0])
+            .unwrap();
+    assert_ne!(baseline, last_logits(&trainer, refresh(rule.clone(), 1), &validation));
+    assert_eq!(baseline, last_logits(&trainer, refresh(rule.clone(), 4), &validation), "after the last epoch");
+
+    let run = FullRun::run(&trainer, Seed::new(3), refresh(rule, 1), &validation, |_, _, _| Ok(())).unwrap();
+    assert_eq!((run.cost.trained, run.cost.reread), (4 * 90, 3 * 90));
+}
+
+#[test]
+fn bad_settings_are_located() {
+    let (data, validation) = (TrainingData::new(bars(30, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let config = |start_epoch, reference_until| UniformRunConfig {
+        start_epoch,
+        reference_until,
+        reference_score: Score::Accuracy,
+    };
+    for (start, until, name) in [(5, 1, "start_epoch"), (0, 1, "start_epoch"), (2, 3, "reference_until")] {
+        let result = UniformRun::run(&trainer, Seed::new(0), &validation, config(start, until), |_| ());
+        let message = result.err().expect("a bad setting").to_string();
+        assert!(message.starts_with(name), "{message}");
+    }
+    let short = Sampling::Fixed(Weights::uniform(29).unwrap());
+    let error = FullRun::run(&trainer, Seed::new(0), short, &validation, |_, _, _| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("expected 30, found 29"), "{error}");
+}
