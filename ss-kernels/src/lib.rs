@@ -1,1 +1,53 @@
-//! Placeholder.
+//! Fast CPU training kernels as candle custom operations.
+//!
+//! Stock candle spends nearly all of a small network's training step in the convolution's backward
+//! pass. The operations here replace what a convolutional network needs: [`conv2d`],
+//! [`batch_norm_train`] / [`batch_norm_eval`] with ReLU and the residual addition fused in, pooling,
+//! [`cross_entropy`] and the [`Sgd`] update. They take and return ordinary `[n, c, h, w]` tensors and are
+//! differentiable by candle's `backward`, so any candle program can use them one by one.
+//!
+//! On the CPU with `f32` the kernels of this crate run, with AVX-512 or AVX2 where the CPU has them
+//! (see [`Isa`]) and on the current rayon pool. Everything else (CUDA, Metal, `f64`) falls through to
+//! candle's own operations.
+//!
+//! Results do not depend on the number of threads: work is cut by shape alone and partial sums are added
+//! in a fixed order.
+//!
+//! How it is done and what it gains: `DESIGN.md` beside this crate's sources.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor, Var};
+//! use ss_kernels::{Activation, Conv2dSpec, batch_norm_train, conv2d, cross_entropy, global_avg_pool2d};
+//!
+//! let x = Tensor::ones((2, 3, 8, 8), DType::F32, &Device::Cpu)?;
+//! let w = Var::randn(0f32, 0.1, (4, 3, 3, 3), &Device::Cpu)?;
+//! let scale = Var::ones(4, DType::F32, &Device::Cpu)?;
+//! let shift = Var::zeros(4, DType::F32, &Device::Cpu)?;
+//! let y = conv2d(&x, &w, Conv2dSpec { padding: 1, ..Conv2dSpec::default() })?;
+//! let (y, _stats) = batch_norm_train(&y, &scale, &shift, None, 1e-5, Activation::Relu)?;
+//! let logits = global_avg_pool2d(&y)?;
+//! let loss = cross_entropy(&logits, &Tensor::new(&[0u32, 3], &Device::Cpu)?, None)?.loss;
+//! let grads = loss.backward()?;
+//! assert_eq!(grads.get(&w).map(|g| g.dims().to_vec()), Some(vec![4, 3, 3, 3]));
+//! # Ok::<(), candle_core::Error>(())
+//! ```
+
+mod activation;
+mod batch_norm;
+mod conv;
+mod cross_entropy;
+mod elementwise;
+mod graph;
+mod memory;
+mod parallel;
+mod pool;
+mod sgd;
+mod simd;
+
+pub use activation::Activation;
+pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
+pub use conv::{Conv2dSpec, conv2d, conv2d_folded};
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};
+pub use sgd::{Sgd, SgdConfig};
+pub use simd::Isa;

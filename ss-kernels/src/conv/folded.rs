@@ -1,0 +1,125 @@
+//! Convolution with everything that follows it at evaluation folded in.
+
+use candle_core::{Result, Tensor, bail};
+
+use super::forward::{Epilogue, forward};
+use super::geometry::{Conv2dSpec, Geometry};
+use crate::Activation;
+use crate::graph;
+use crate::memory::{to_vec, with_data};
+use crate::simd::{Isa, Kernel, Simd, dispatch};
+
+/// `act(conv2d(x, weight) * scale + shift + residual)` in one pass, forward only (the result is outside
+/// the graph): a convolution and the batch normalisation after it, at evaluation.
+///
+/// Shapes as for [`conv2d`](crate::conv2d); `scale` and `shift` are `[o]`, `residual` has the result's
+/// shape. For batch normalisation with running `mean` and `var`, `scale = gamma / sqrt(var + eps)` and
+/// `shift = beta - mean * scale`.
+///
+/// # Errors
+/// As for [`conv2d`](crate::conv2d); also `scale`, `shift` or `residual` of another shape.
+pub fn conv2d_folded(
+    x: &Tensor,
+    weight: &Tensor,
+    spec: Conv2dSpec,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    act: Activation,
+) -> Result<Tensor> {
+    let g = Geometry::new(x, weight, spec)?;
+    if scale.dims() != [g.o] || shift.dims() != [g.o] {
+        bail!("conv2d_folded: scale {:?} and shift {:?} must both be [{}]", scale.dims(), shift.dims(), g.o);
+    }
+    if let Some(r) = residual
+        && r.dims() != [g.n, g.o, g.oh, g.ow]
+    {
+        bail!("conv2d_folded: the residual must be {:?}, found {:?}", [g.n, g.o, g.oh, g.ow], r.dims());
+    }
+    let tensors = [Some(x), Some(weight), Some(scale), Some(shift), residual];
+    if !tensors.into_iter().flatten().all(graph::is_ours) {
+        let column = (1, g.o, 1, 1);
+        let y = super::stock(&g, x, weight)?
+            .broadcast_mul(&scale.reshape(column)?)?
+            .broadcast_add(&shift.reshape(column)?)?;
+        let y = match residual {
+            Some(r) => (y + r)?,
+            None => y,
+        };
+        return Ok(act.apply(&y)?.detach());
+    }
+    let isa = Isa::current();
+    let per_channel = weight.elem_count() / g.o;
+    let scale = to_vec(scale)?;
+    let mut kernel = to_vec(weight)?;
+    for (row, s) in kernel.chunks_exact_mut(per_channel).zip(&scale) {
+        row.iter_mut().for_each(|w| *w *= s);
+    }
+    let shift = to_vec(shift)?;
+    let relu = matches!(act, Activation::Relu);
+    let input = graph::channels_last(x)?;
+    let run = |residual: Option<&[f32]>| {
+        let epilogue = Finish { isa, image: g.out_image(), shift: &shift, residual, relu };
+        with_data(&input, |x| Ok(forward(isa, &g, x, &kernel, &epilogue)))
+    };
+    let y = match residual {
+        Some(r) => with_data(&graph::channels_last(r)?, |r| run(Some(r)))?,
+        None => run(None)?,
+    };
+    graph::leave(y, (g.n, g.oh, g.ow, g.o), None)
+}
+
+struct Finish<'a> {
+    isa: Isa,
+    image: usize,
+    shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    relu: bool,
+}
+
+impl Epilogue for Finish<'_> {
+    fn finish(&self, index: usize, image: &mut [f32]) {
+        let residual = self.residual.map(|r| &r[index * self.image..][..self.image]);
+        let kernel = ShiftAct { image, shift: self.shift, residual, relu: self.relu };
+        // SAFETY: `isa` is available (it comes from `Isa::current`); slices carry their lengths.
+        unsafe { dispatch(self.isa, kernel) };
+    }
+}
+
+struct ShiftAct<'a> {
+    image: &'a mut [f32],
+    shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    relu: bool,
+}
+
+impl Kernel for ShiftAct<'_> {
+    type Out = ();
+
+    // SAFETY conditions: none beyond the instruction set; lengths are those of the slices.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let channels = self.shift.len();
+        for (p, pixel) in self.image.chunks_exact_mut(channels).enumerate() {
+            let mut c = 0;
+            while c < channels {
+                let valid = S::LANES.min(channels - c);
+                // SAFETY: `valid` lanes from `c` lie inside the pixel and the shift; the residual
+                // has as many values as the image.
+                unsafe {
+                    let y = pixel.as_mut_ptr().add(c);
+                    let shift = S::load_n(self.shift.as_ptr().add(c), valid);
+                    let mut v = S::add(S::load_n(y, valid), shift);
+                    if let Some(r) = self.residual {
+                        v = S::add(v, S::load_n(r.as_ptr().add(p * channels + c), valid));
+                    }
+                    if self.relu {
+                        v = S::max(S::zero(), v);
+                    }
+                    S::store_n(y, v, valid);
+                }
+                c += S::LANES;
+            }
+        }
+    }
+}

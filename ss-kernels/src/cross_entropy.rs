@@ -1,0 +1,138 @@
+//! Weighted softmax cross-entropy with its per-example losses.
+
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
+
+use crate::graph;
+use crate::memory::{to_vec, with_data};
+
+/// What [`cross_entropy`] returns.
+pub struct CrossEntropy {
+    /// Scalar, differentiable: `sum_i w_i l_i / sum_i w_i`; the plain mean without weights.
+    pub loss: Tensor,
+    /// `[n]`, outside the graph: each example's unweighted loss
+    /// `l_i = ln(sum_j exp(logits_ij)) - logits_i,target`, in nats.
+    pub per_example: Tensor,
+}
+
+/// Softmax cross-entropy of `logits` `[n, k]` against class numbers `targets` `[n]` (`u32`, below `k`),
+/// weighted by `weights` `[n]` (at least 0, with a positive sum).
+///
+/// # Errors
+/// Shapes that do not fit, an empty batch, a target of `k` or more, a negative or non-finite weight,
+/// weights that sum to zero. On other devices than the CPU the *values* of targets and weights are
+/// not checked, as that would wait for the device.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use ss_kernels::cross_entropy;
+///
+/// let logits = Tensor::new(&[[0f32, 0.], [0., 3f32.ln()]], &Device::Cpu)?;
+/// let targets = Tensor::new(&[0u32, 1], &Device::Cpu)?;
+/// let loss = cross_entropy(&logits, &targets, None)?;
+/// let each = loss.per_example.to_vec1::<f32>()?;
+/// assert!((each[0] - 2f32.ln()).abs() < 1e-6 && (each[1] - (4f32 / 3.).ln()).abs() < 1e-6);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<CrossEntropy> {
+    let (n, k) = logits.dims2()?;
+    if n * k == 0 {
+        bail!("cross_entropy: the logits must hold at least one value, found {:?}", logits.dims());
+    }
+    if targets.dims() != [n] || targets.dtype() != DType::U32 {
+        bail!("cross_entropy: targets must be u32 [{n}], found {:?} {:?}", targets.dtype(), targets.dims());
+    }
+    if let Some(w) = weights
+        && w.dims() != [n]
+    {
+        bail!("cross_entropy: weights must be [{n}], found {:?}", w.dims());
+    }
+    if !graph::is_ours(logits) || !targets.device().is_cpu() || !weights.is_none_or(graph::is_ours) {
+        return stock(logits, targets, weights);
+    }
+    let targets = targets.to_vec1::<u32>()?;
+    if let Some((i, t)) = targets.iter().enumerate().find(|&(_, &t)| t as usize >= k) {
+        bail!("cross_entropy: target {t} of example {i} is not below the number of classes {k}");
+    }
+    let weights = match weights {
+        Some(w) => to_vec(&w.detach())?,
+        None => vec![1.0; n],
+    };
+    if let Some((i, w)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
+        bail!("cross_entropy: weight {w} of example {i} must be finite and at least 0");
+    }
+    let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+    if total <= 0.0 {
+        bail!("cross_entropy: the weights of the {n} examples sum to zero");
+    }
+    let mut grad = Vec::with_capacity(n * k);
+    let mut per_example = Vec::with_capacity(n);
+    let mut loss = 0.0f64;
+    with_data(&logits.detach().contiguous()?, |logits| {
+        for (i, row) in logits.chunks_exact(k).enumerate() {
+            let target = targets[i] as usize;
+            let mut best = 0;
+            for j in 1..k {
+                best = if row[j] > row[best] { j } else { best };
+            }
+            let top = row[best];
+            let first = grad.len();
+            grad.extend(row.iter().map(|v| (v - top).exp()));
+            let probabilities = &mut grad[first..];
+            // ln(1 + rest) keeps the digits of small losses, which ln(sum) would lose.
+            let rest =
+                probabilities[..best].iter().sum::<f32>() + probabilities[best + 1..].iter().sum::<f32>();
+            let sum = probabilities[best] + rest;
+            let each = rest.ln_1p() + (top - row[target]);
+            let share = (f64::from(weights[i]) / total) as f32;
+            let scale = share / sum;
+            probabilities.iter_mut().for_each(|p| *p *= scale);
+            probabilities[target] -= share;
+            loss += f64::from(weights[i]) * f64::from(each);
+            per_example.push(each);
+        }
+        Ok(())
+    })?;
+    let grad = Tensor::from_vec(grad, (n, k), &Device::Cpu)?;
+    let op = SoftmaxLoss { loss: (loss / total) as f32, grad };
+    Ok(CrossEntropy {
+        loss: logits.apply_op1(op)?,
+        per_example: Tensor::from_vec(per_example, n, &Device::Cpu)?,
+    })
+}
+
+fn stock(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<CrossEntropy> {
+    let top = logits.max_keepdim(1)?.detach();
+    let shifted = logits.broadcast_sub(&top)?;
+    let log_sum = shifted.exp()?.sum_keepdim(1)?.log()?;
+    let picked = shifted.gather(&targets.unsqueeze(1)?, 1)?;
+    let each = (log_sum - picked)?.squeeze(1)?;
+    let loss = match weights {
+        Some(w) => {
+            let w = w.detach().to_dtype(each.dtype())?;
+            (each.mul(&w)?.sum_all()? / w.sum_all()?)?
+        }
+        None => each.mean_all()?,
+    };
+    Ok(CrossEntropy { loss, per_example: each.detach() })
+}
+
+struct SoftmaxLoss {
+    loss: f32,
+    /// Gradient with respect to the logits, `[n, k]`.
+    grad: Tensor,
+}
+
+impl CustomOp1 for SoftmaxLoss {
+    fn name(&self) -> &'static str {
+        "ss-kernels-cross-entropy"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(vec![self.loss]), Shape::from(())))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let upstream = f64::from(grad.to_scalar::<f32>()?);
+        Ok(Some(if upstream == 1.0 { self.grad.clone() } else { (&self.grad * upstream)? }))
+    }
+}
