@@ -1,7 +1,7 @@
 //! Where the sampling weights of an epoch come from.
 
 use ss_features::{ExponentialMean, FeatureTable};
-use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
+use ss_sampler::{RankedFeatures, Sampler, SamplerSpec, Weights};
 
 use crate::{Error, Result};
 
@@ -17,13 +17,12 @@ pub enum Sampling {
 }
 
 /// Re-reading: after a warm-up under `initial` weights, the features of all training examples are read
-/// again every `every` epochs, smoothed over the readings, and the rule gives new weights.
+/// again every `every` epochs, smoothed over the readings, and the rule gives new weights
+/// ([`Sampler::reread`]).
 #[derive(Clone, Debug)]
 pub struct Refresh {
-    /// The spec of the rule.
-    pub spec: SamplerSpec,
-    /// The rule.
-    pub params: SamplerParams,
+    /// The rule, fitted at the reference checkpoint.
+    pub sampler: Sampler,
     /// Weights of the epochs before the first reading.
     pub initial: Weights,
     /// Epochs before the first reading, at least 1.
@@ -48,16 +47,14 @@ impl Refresh {
 /// cannot be ranked.
 pub fn rank(spec: &SamplerSpec, features: &FeatureTable) -> Result<RankedFeatures> {
     let columns = features.select(spec.features())?;
-    Ok(RankedFeatures::new(spec.clone(), &columns, features.column(GRAD_NORM)?)?)
+    Ok(RankedFeatures::new(spec.clone(), &columns, features.column("grad_norm")?)?)
 }
-
-const GRAD_NORM: &str = "grad_norm";
 
 /// The state of the sampling of one run: the weights in force and the features they came from.
 pub(crate) struct Sampled {
     sampling: Sampling,
     current: Option<Weights>,
-    /// One a feature of the spec, then the gradient norm; empty unless features are re-read.
+    /// One a feature of the spec; empty unless features are re-read.
     smoothed: Vec<ExponentialMean>,
 }
 
@@ -67,8 +64,8 @@ impl Sampled {
             Sampling::Uniform => (None, Vec::new()),
             Sampling::Fixed(weights) => (Some(weights.clone()), Vec::new()),
             Sampling::Refreshed(refresh) => {
-                let columns = refresh.spec.features().len() + 1;
                 let mean = ExponentialMean::new(examples, refresh.smoothing)?;
+                let columns = refresh.sampler.spec().features().len();
                 (Some(refresh.initial.clone()), vec![mean; columns])
             }
         };
@@ -93,17 +90,13 @@ impl Sampled {
             && refresh.is_due(epoch)
         {
             let fresh = read()?;
-            let names = refresh.spec.features().iter().map(String::as_str).chain([GRAD_NORM]);
             let mut means = Vec::with_capacity(self.smoothed.len());
-            for (mean, name) in self.smoothed.iter_mut().zip(names) {
+            for (mean, name) in self.smoothed.iter_mut().zip(refresh.sampler.spec().features()) {
                 mean.update(fresh.column(name)?)?;
                 means.push(mean.means()?);
             }
             let columns: Vec<&[f32]> = means.iter().map(Vec::as_slice).collect();
-            if let Some((grad_norm, columns)) = columns.split_last() {
-                let ranked = RankedFeatures::new(refresh.spec.clone(), columns, grad_norm)?;
-                self.current = Some(ranked.weights(&refresh.params)?);
-            }
+            self.current = Some(refresh.sampler.reread(&columns)?);
         }
         Ok(self.current.as_ref())
     }

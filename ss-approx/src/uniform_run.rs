@@ -1,7 +1,7 @@
 //! The baseline run and the two checkpoints that a search takes from it (DESIGN 2.4).
 
 use ss_data::ImageSet;
-use ss_features::FeatureTable;
+use ss_features::{FeatureTable, RunningMean};
 use ss_seed::Seed;
 
 use crate::full_run::FullRun;
@@ -55,12 +55,14 @@ impl UniformRun {
 
         let mut reference: Option<(f64, usize, FeatureTable)> = None;
         let mut start = None;
+        let mut mean = MeanFeatures::new(trainer.data.len());
         let run = FullRun::run(trainer, seed, Sampling::Uniform, validation, |report, session, seen| {
             let epoch = report.epoch + 1;
             if epoch <= config.reference_until {
+                mean.update(&session.features(trainer.data.images())?)?;
                 let score = seen.score(config.reference_score, validation.labels())?;
                 if reference.as_ref().is_none_or(|(value, ..)| score > *value) {
-                    reference = Some((score, epoch, session.features(trainer.data.images())?));
+                    reference = Some((score, epoch, mean.table()?));
                 }
             }
             if epoch == config.start_epoch {
@@ -76,5 +78,37 @@ impl UniformRun {
             // The checks above put both checkpoints inside the run.
             _ => unreachable!("a run of {} epochs passed its checkpoints", trainer.config.epochs),
         }
+    }
+}
+
+/// The mean of every feature over the epochs seen so far: steadier than any one reading, and later
+/// readings, which have begun to memorise, cannot undo the earlier ones.
+struct MeanFeatures {
+    examples: usize,
+    columns: Vec<(String, RunningMean)>,
+}
+
+impl MeanFeatures {
+    fn new(examples: usize) -> Self {
+        Self { examples, columns: Vec::new() }
+    }
+
+    fn update(&mut self, features: &FeatureTable) -> Result<()> {
+        if self.columns.is_empty() {
+            self.columns =
+                features.names().map(|name| (name.to_owned(), RunningMean::new(self.examples))).collect();
+        }
+        for (name, mean) in &mut self.columns {
+            mean.update(features.column(name)?)?;
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> Result<FeatureTable> {
+        let mut table = FeatureTable::new((0..self.examples as u64).collect())?;
+        for (name, mean) in &self.columns {
+            table.insert(name.clone(), mean.means()?)?;
+        }
+        Ok(table)
     }
 }

@@ -1,5 +1,7 @@
 //! Training, trials and their random numbers, on a small generated problem.
 
+use std::collections::BTreeMap;
+
 use candle_core::Device;
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
@@ -7,7 +9,7 @@ use ss_approx::{
     Refresh, Sampling, Score, TrainSettings, Trainer, TrainingData, UniformRun, UniformRunConfig,
 };
 use ss_data::{ImageSet, ImageShape};
-use ss_sampler::{SamplerParams, SamplerSpec, Weights};
+use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
 use ss_seed::Seed;
 
 /// `n` noisy 8x8 images of three classes: a bright bar at the top, in the middle or at the bottom. Every
@@ -120,23 +122,24 @@ fn re_reading_changes_the_weights_of_later_epochs_only() {
     let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
     let trainer = trainer(&data);
     let spec = SamplerSpec::paper();
-    let initial = Weights::uniform(90).unwrap();
-    let refresh = |params: SamplerParams, warm_up| {
-        let spec = spec.clone();
-        let initial = initial.clone();
-        Sampling::Refreshed(Box::new(Refresh { spec, params, initial, warm_up, every: 1, smoothing: 0.5 }))
+    let features = uniform(&trainer, &validation).features;
+    let refresh = |params: &SamplerParams, warm_up| {
+        let columns = features.select(spec.features()).unwrap();
+        let grad_norm = features.column("grad_norm").unwrap();
+        let sampler = Sampler::fit(spec.clone(), params, &columns, grad_norm, BTreeMap::new()).unwrap();
+        let initial = Weights::uniform(90).unwrap();
+        Sampling::Refreshed(Box::new(Refresh { sampler, initial, warm_up, every: 1, smoothing: 0.5 }))
     };
     let baseline = last_logits(&trainer, Sampling::Uniform, &validation);
     let uniform = SamplerParams::uniform(&spec);
-    assert_eq!(baseline, last_logits(&trainer, refresh(uniform.clone(), 1), &validation));
-    // Only the easier half of the examples.
-    let rule =
-        SamplerParams::new(&spec, vec![1.0, 0.0], uniform.inner_knots().to_vec(), vec![1.0, 1.0, 0.5, 0.0, 0.0])
-            .unwrap();
-    assert_ne!(baseline, last_logits(&trainer, refresh(rule.clone(), 1), &validation));
-    assert_eq!(baseline, last_logits(&trainer, refresh(rule.clone(), 4), &validation), "after the last epoch");
+    assert_eq!(baseline, last_logits(&trainer, refresh(&uniform, 1), &validation));
+    // Mostly the easier examples.
+    let values = vec![1.0, 1.0, 0.5, 0.0, 0.0];
+    let rule = SamplerParams::new(&spec, vec![1.0, 0.0], uniform.inner_knots().to_vec(), values).unwrap();
+    assert_ne!(baseline, last_logits(&trainer, refresh(&rule, 1), &validation));
+    assert_eq!(baseline, last_logits(&trainer, refresh(&rule, 4), &validation), "after the last epoch");
 
-    let run = FullRun::run(&trainer, Seed::new(3), refresh(rule, 1), &validation, |_, _, _| Ok(())).unwrap();
+    let run = FullRun::run(&trainer, Seed::new(3), refresh(&rule, 1), &validation, |_, _, _| Ok(())).unwrap();
     assert_eq!((run.cost.trained, run.cost.reread), (4 * 90, 3 * 90));
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ss_data::NumericTable;
 use ss_features::FeatureTable;
-use ss_sampler::{Sampler, SamplerSpec, Weights};
+use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
 
 use crate::method::Search;
 use crate::{Error, Experiment, Result};
@@ -23,13 +23,22 @@ pub fn write_search(
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })?;
     let features = &search.uniform.features;
-    let columns = features.select(spec.features())?;
-    let grad_norm = features.column("grad_norm")?;
-    let sampler = Sampler::fit(spec.clone(), &search.outcome.params, &columns, grad_norm, provenance)?;
+    let sampler = fit(spec, &search.outcome.params, features, provenance)?;
     write_text(&folder.join("sampler.json"), &(sampler.to_json()? + "\n"))?;
     write_weights(&folder.join("weights.parquet"), experiment.train_ids.clone(), &search.outcome.weights)?;
     write_features(&folder.join("features.parquet"), experiment.train_ids.clone(), features)?;
     write_text(&folder.join("summary.md"), summary)
+}
+
+/// The rule with the distributions of the features that it was searched on.
+pub fn fit(
+    spec: &SamplerSpec,
+    params: &SamplerParams,
+    features: &FeatureTable,
+    provenance: BTreeMap<String, String>,
+) -> Result<Sampler> {
+    let columns = features.select(spec.features())?;
+    Ok(Sampler::fit(spec.clone(), params, &columns, features.column("grad_norm")?, provenance)?)
 }
 
 /// Reads a `sampler.json`.

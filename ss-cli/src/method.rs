@@ -1,6 +1,6 @@
 //! Baseline, oracle and Swift Sampler as complete training methods with comparable budgets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
 use crate::search::{SearchConfig, SearchOutcome, TrialRecord, search};
-use crate::{Experiment, Recipe, Result};
+use crate::{Experiment, Recipe, Result, artifact};
 
 /// A way to train on data with wrong labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -278,8 +278,7 @@ fn swift_sampler(
         let sampling = match recipe.refresh {
             None => Sampling::Fixed(outcome.weights.clone()),
             Some(every) => Sampling::Refreshed(Box::new(Refresh {
-                spec: spec.clone(),
-                params: outcome.params.clone(),
+                sampler: artifact::fit(spec, &outcome.params, &uniform.features, BTreeMap::new())?,
                 initial: outcome.weights.clone(),
                 warm_up: uniform.reference_epoch,
                 every,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coordinate::{MAX_EXAMPLES, integer_coefficients};
 use crate::mass_table::MassTable;
-use crate::mid_ranks::{check_finite, sorted_rows, sorted_value};
+use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, sorted_rows, sorted_value};
 use crate::ranked::check_columns;
 use crate::{Error, PiecewiseLinear, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
 
@@ -150,6 +150,35 @@ impl Sampler {
             self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total)
         };
         Ok((0..columns[0].len()).into_par_iter().with_min_len(1 << 10).map(tau).collect())
+    }
+
+    /// Weights of a whole set of examples whose features have been read *again*, later in training, `[n]`.
+    ///
+    /// The columns are ranked among themselves, and the map from `z` to `u` stays that of the fit: the rule
+    /// keeps acting on the same shares of the examples while the features move. Neither [`score`](Self::score)
+    /// (losses fall in training, so that all would look easy) nor a transform fitted anew (the gradient comes
+    /// to lie on ever fewer examples, so that a cgf would let the hardest back in) has that property.
+    ///
+    /// Columns that order the training examples as they did at the fit give the weights of the fit.
+    ///
+    /// # Errors
+    /// As [`taus`](Self::taus); no rows; [`Error::NoMass`] when all weights are zero.
+    pub fn reread(&self, columns: &[&[f32]]) -> Result<Weights> {
+        let features = self.file.spec.features();
+        check_columns(features, columns)?;
+        for (name, column) in features.iter().zip(columns) {
+            check_column(column, &format!("feature `{name}`"))?;
+        }
+        let rows = columns[0].len();
+        let scale = self.fitted_examples() as f64 / rows as f64;
+        let ranks: Vec<Vec<u32>> = columns.par_iter().map(|column| doubled_mid_ranks(column)).collect();
+        let total = (2 * self.file.transform.total()) as f64;
+        let tau = |row: usize| {
+            let doubled = ranks.iter().map(|ranks| (f64::from(ranks[row]) * scale).round() as i64);
+            let z: i64 = doubled.zip(&self.coefficients).map(|(rank, c)| c * rank).sum();
+            self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total)
+        };
+        Weights::new((0..rows).into_par_iter().with_min_len(1 << 10).map(tau).collect())
     }
 }
 
