@@ -1,4 +1,5 @@
-//! Simple regret of the recommended point on the test problems: `regret [problem] [seeds] [method]`.
+//! Simple regret of the recommended point on the test problems: `regret [problem] [seeds] [method] [config]`, where the
+//! last is a `BoConfig` in JSON; fields left out keep their defaults.
 //!
 //! Prints one JSON object a line: problem, method, budget, seeds, median and quartiles of the regret, and the median
 //! time of a suggestion in milliseconds.
@@ -9,24 +10,24 @@ use rayon::prelude::*;
 use ss_bo::rivals::ReinforceConfig;
 use ss_bo::testfunctions::{PROBLEMS, Problem};
 use ss_bo::{
-    BayesOpt, BoConfig, EvolutionStrategy, Optimizer, Outcome, RandomSearch, Reinforce, Result, SobolSearch,
+    BayesOpt, BoConfig, EvolutionStrategy, Optimizer, Outcome, RandomSearch, Reinforce, SobolSearch,
 };
 
 const BUDGETS: [usize; 2] = [40, 80];
 
-fn optimizer(method: &str, dim: usize, seed: u64) -> Result<Box<dyn Optimizer>> {
+fn optimizer(method: &str, config: &BoConfig, dim: usize, seed: u64) -> ss_bo::Result<Box<dyn Optimizer>> {
     Ok(match method {
         "random" => Box::new(RandomSearch::new(dim, seed)?),
         "sobol" => Box::new(SobolSearch::new(dim, seed)?),
         "reinforce" => Box::new(Reinforce::new(dim, ReinforceConfig { seed, ..ReinforceConfig::default() })?),
         "evolution" => Box::new(EvolutionStrategy::new(dim, seed)?),
-        _ => Box::new(BayesOpt::new(dim, BoConfig { seed, ..BoConfig::default() })?),
+        _ => Box::new(BayesOpt::new(dim, BoConfig { seed, ..config.clone() })?),
     })
 }
 
 /// Regret at each budget and the median milliseconds of a suggestion up to it.
-fn run(problem: &Problem, method: &str, seed: u64) -> Result<Vec<(f64, f64)>> {
-    let mut optimizer = optimizer(method, problem.dim, seed)?;
+fn run(problem: &Problem, method: &str, config: &BoConfig, seed: u64) -> ss_bo::Result<Vec<(f64, f64)>> {
+    let mut optimizer = optimizer(method, config, problem.dim, seed)?;
     let mut times = Vec::new();
     let mut results = Vec::new();
     for trial in 0..BUDGETS[BUDGETS.len() - 1] {
@@ -49,14 +50,17 @@ fn quantile(mut values: Vec<f64>, q: f64) -> f64 {
     low + (high - low) * at.fract()
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let only = args.first().map_or("all", |s| s.as_str());
     let seeds: u64 = args.get(1).and_then(|s| s.parse().ok()).unwrap_or(20);
     let method = args.get(2).map_or("bo", |s| s.as_str());
+    let config: BoConfig = args.get(3).map_or(Ok(BoConfig::default()), |s| serde_json::from_str(s))?;
     for problem in PROBLEMS.iter().filter(|p| only == "all" || p.name == only) {
-        let runs: Vec<Vec<(f64, f64)>> =
-            (0..seeds).into_par_iter().map(|seed| run(problem, method, seed)).collect::<Result<_>>()?;
+        let runs: Vec<Vec<(f64, f64)>> = (0..seeds)
+            .into_par_iter()
+            .map(|seed| run(problem, method, &config, seed))
+            .collect::<ss_bo::Result<_>>()?;
         for (b, budget) in BUDGETS.iter().enumerate() {
             let regrets: Vec<f64> = runs.iter().map(|r| r[b].0).collect();
             let times: Vec<f64> = runs.iter().map(|r| r[b].1).collect();

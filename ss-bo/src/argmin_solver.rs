@@ -1,12 +1,15 @@
 //! Bayesian optimisation as an argmin solver.
 
-use argmin::core::{CostFunction, Error as ArgminError, IterState, KV, Problem, Solver};
+use argmin::core::{
+    CostFunction, Error as ArgminError, IterState, KV, Problem, Solver, TerminationReason, TerminationStatus,
+};
 use argmin::kv;
 use serde::{Deserialize, Serialize};
 
 use crate::bayes::{BayesOpt, BoConfig};
 use crate::error::{Error, Result};
 use crate::optimizer::{Event, Optimizer};
+use crate::stopping::Convergence;
 use crate::trial::{Outcome, Recommendation, Trial};
 
 /// [`BayesOpt`] behind `argmin::core::Solver`: argmin's `Executor`, observers, checkpoints and termination
@@ -43,6 +46,7 @@ use crate::trial::{Outcome, Recommendation, Trial};
 pub struct BoSolver {
     bo: BayesOpt,
     bounds: Vec<(f64, f64)>,
+    convergence: Option<Convergence>,
 }
 
 impl BoSolver {
@@ -61,7 +65,13 @@ impl BoSolver {
                 });
             }
         }
-        Ok(Self { bo: BayesOpt::new(bounds.len(), config)?, bounds: bounds.to_vec() })
+        Ok(Self { bo: BayesOpt::new(bounds.len(), config)?, bounds: bounds.to_vec(), convergence: None })
+    }
+
+    /// Terminates the run (as *solver converged*) when this rule applies. Off by default.
+    #[must_use]
+    pub fn stop_when(self, rule: Convergence) -> Self {
+        Self { convergence: Some(rule), ..self }
     }
 
     /// The optimiser inside, in `[0, 1]^d` and with scores to maximise.
@@ -111,6 +121,16 @@ where
         }
         Ok((state.param(param).cost(cost), Some(kv)))
     }
+
+    fn terminate(&mut self, _state: &IterState<Vec<f64>, (), (), (), (), f64>) -> TerminationStatus {
+        match self.convergence.map(|rule| rule.reached(&self.bo)) {
+            Some(Ok(true)) => TerminationStatus::Terminated(TerminationReason::SolverConverged),
+            Some(Err(error)) => {
+                TerminationStatus::Terminated(TerminationReason::SolverExit(error.to_string()))
+            }
+            _ => TerminationStatus::NotTerminated,
+        }
+    }
 }
 
 /// What a checkpoint holds: everything that cannot be recomputed.
@@ -119,6 +139,7 @@ struct Checkpoint {
     bounds: Vec<(f64, f64)>,
     config: BoConfig,
     history: Vec<Event>,
+    convergence: Option<Convergence>,
 }
 
 impl Serialize for BoSolver {
@@ -127,6 +148,7 @@ impl Serialize for BoSolver {
             bounds: self.bounds.clone(),
             config: self.bo.config().clone(),
             history: self.bo.trials().iter().flat_map(Trial::events).collect(),
+            convergence: self.convergence,
         }
         .serialize(serializer)
     }
@@ -134,8 +156,9 @@ impl Serialize for BoSolver {
 
 impl<'de> Deserialize<'de> for BoSolver {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let Checkpoint { bounds, config, history } = Checkpoint::deserialize(deserializer)?;
+        let Checkpoint { bounds, config, history, convergence } = Checkpoint::deserialize(deserializer)?;
         let mut solver = Self::new(&bounds, config).map_err(serde::de::Error::custom)?;
+        solver.convergence = convergence;
         solver.bo.replay(&history).map_err(serde::de::Error::custom)?;
         Ok(solver)
     }

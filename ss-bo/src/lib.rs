@@ -8,6 +8,7 @@
 //! - [`BayesOpt`]: a Gaussian process ([`gp`]) with fitted noise and log expected improvement
 //!   ([`acquisition`]).
 //! - [`BoSolver`]: the same as an `argmin::core::Solver`.
+//! - [`Convergence`] and [`QuantileRule`]: when to stop a search, or a trial.
 //! - [`journal`]: studies as lines that Optuna opens, too.
 //!
 //! The crate touches no files, no clock and no global random state: what is suggested is a function of the
@@ -28,13 +29,15 @@ mod ledger;
 mod optimizer;
 pub mod rivals;
 pub mod sobol;
+mod stopping;
 pub mod testfunctions;
 mod trial;
 
 pub use argmin_solver::BoSolver;
-pub use bayes::{BayesOpt, BoConfig, Projection, Surrogate};
+pub use bayes::{BayesOpt, BoConfig, ExpectedImprovement, Projection, Surrogate};
 pub use cholesky::Cholesky;
 pub use error::{Error, Result};
 pub use optimizer::{Event, Optimizer, optimize};
 pub use rivals::{EvolutionStrategy, RandomSearch, Reinforce, SobolSearch};
+pub use stopping::{Convergence, QuantileRule};
 pub use trial::{Origin, Outcome, Recommendation, Suggestion, Trial, TrialId, TrialState};

@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use ss_seed::Stream;
 
-use super::Acquisition;
+use super::Criterion;
 use crate::bayes::Space;
 use crate::box_lbfgs::{Limits, minimise};
 use crate::gp::GaussianProcess;
@@ -24,15 +24,11 @@ pub(crate) struct Search {
     pub(crate) iterations: usize,
 }
 
-/// Smallest posterior deviation: expected improvement is taken at the limit of precision below it.
-const MIN_STD: f64 = 1e-9;
-
 /// Canonical points by decreasing acquisition value: refined starts first, raw candidates as a reserve for
 /// callers who must reject some.
 pub(crate) fn maximise(
+    criterion: &Criterion<'_>,
     gp: &GaussianProcess,
-    acquisition: Acquisition,
-    incumbent: f64,
     space: &Space,
     centers: &[Vec<f64>],
     search: Search,
@@ -43,12 +39,8 @@ pub(crate) fn maximise(
     candidates.extend((0..search.sobol as u64).map(|i| space.canonical(&sobol.point(i))));
     candidates.extend(perturbations(gp, space, centers, search.perturbed, stream.index(1)));
 
-    let value = |x: &[f64]| {
-        let posterior = gp.posterior(x);
-        acquisition.value(posterior.mean, posterior.variance.sqrt().max(MIN_STD), incumbent).0
-    };
     let mut scored: Vec<(f64, Vec<f64>)> =
-        candidates.into_par_iter().map(|x| (value(&x), x)).filter(|(v, _)| !v.is_nan()).collect();
+        candidates.into_par_iter().map(|x| (criterion.value(&x), x)).filter(|(v, _)| !v.is_nan()).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
 
     let limits = Limits { iterations: search.iterations, gradient: 1e-6, decrease: 1e-9 };
@@ -57,15 +49,8 @@ pub(crate) fn maximise(
         .map(|start| {
             let descend = |x: &[f64]| {
                 let canonical = space.canonical(x);
-                let posterior = gp.posterior_gradient(&canonical);
-                let std = posterior.value.variance.sqrt().max(MIN_STD);
-                let (value, by_mean, by_std) = acquisition.value(posterior.value.mean, std, incumbent);
-                let gradient: Vec<f64> = posterior
-                    .mean
-                    .iter()
-                    .zip(&posterior.variance)
-                    .map(|(m, v)| -(by_mean * m + by_std * v / (2.0 * std)))
-                    .collect();
+                let (value, mut gradient) = criterion.gradient(&canonical);
+                gradient.iter_mut().for_each(|g| *g = -*g);
                 (-value, space.pull_back(x, &canonical, gradient))
             };
             let (x, value) = minimise(descend, start, limits);

@@ -9,10 +9,11 @@ pub use space::Projection;
 pub(crate) use space::Space;
 pub use surrogate::Surrogate;
 
-use ss_seed::Seed;
+use ss_seed::{Seed, Stream};
 
-use crate::acquisition::{Search, max_distance, maximise};
+use crate::acquisition::{Acquisition, Criterion, Search, max_distance, maximise};
 use crate::error::{Error, Result, check_point};
+use crate::gp::SamplePath;
 use crate::ledger::Ledger;
 use crate::optimizer::{Event, Optimizer};
 use crate::sobol::Sobol;
@@ -56,6 +57,18 @@ const ATTEMPTS: usize = 4096;
 
 /// Points closer than this are the same point wherever the user's wish or a Sobol point is concerned.
 const SAME: f64 = 1e-9;
+
+/// How hard the acquisition is maximised.
+const SEARCH: Search = Search { sobol: 512, perturbed: 256, starts: 8, iterations: 40 };
+
+/// What the best next trial promises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExpectedImprovement {
+    /// In standard deviations of the scores seen.
+    pub relative: f64,
+    /// In units of the score.
+    pub score: f64,
+}
 
 /// Good evaluated points around which candidates are placed.
 const CENTERS: usize = 5;
@@ -154,14 +167,38 @@ impl BayesOpt {
     fn ask_model(&self) -> Result<Option<Vec<f64>>> {
         let Some(surrogate) = self.surrogate()? else { return Ok(None) };
         let incumbent = surrogate.incumbent(self.config.acquisition);
-        let centers = surrogate.best_points(CENTERS);
         let gp = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
-        let dim = self.space.dim();
-        let search = Search { sobol: 512, perturbed: 256, starts: 8, iterations: 40 };
-        let stream = Seed::new(self.config.seed).stream("acquisition").index(self.ledger.len() as u64);
-        debug_assert_eq!(dim, gp.data().dim());
-        let ranked = maximise(&gp, self.config.acquisition, incumbent, &self.space, &centers, search, stream);
+        let stream = self.search_stream();
+        let criterion = match self.config.acquisition {
+            Acquisition::Thompson => Criterion::Draw(SamplePath::new(&gp, stream.index(2))),
+            acquisition => Criterion::Belief { gp: &gp, acquisition, incumbent },
+        };
+        let centers = surrogate.best_points(CENTERS);
+        let ranked = maximise(&criterion, &gp, &self.space, &centers, SEARCH, stream);
         Ok(ranked.into_iter().find(|x| self.is_new(x, self.config.min_distance)))
+    }
+
+    /// How much the best next trial is expected to improve on the best posterior mean, whatever the acquisition that
+    /// chooses it; `None` before the first completed trial.
+    ///
+    /// # Errors
+    /// [`Error::NotPositiveDefinite`], as for [`surrogate`](Self::surrogate).
+    pub fn expected_improvement(&self) -> Result<Option<ExpectedImprovement>> {
+        let Some(surrogate) = self.surrogate()? else { return Ok(None) };
+        let acquisition = Acquisition::LogNoisyEi;
+        let incumbent = surrogate.incumbent(acquisition);
+        let gp = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
+        let criterion = Criterion::Belief { gp: &gp, acquisition, incumbent };
+        let centers = surrogate.best_points(CENTERS);
+        let ranked = maximise(&criterion, &gp, &self.space, &centers, SEARCH, self.search_stream());
+        Ok(ranked.first().map(|x| {
+            let relative = criterion.value(x).exp();
+            ExpectedImprovement { relative, score: relative * surrogate.targets().scale }
+        }))
+    }
+
+    fn search_stream(&self) -> Stream {
+        Seed::new(self.config.seed).stream("acquisition").index(self.ledger.len() as u64)
     }
 }
 

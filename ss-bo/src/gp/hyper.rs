@@ -71,6 +71,7 @@ impl LogNormal {
 /// The length scales' prior moves with the square root of the dimension, because distances in the cube do
 /// (Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian Optimization Performs Great in High Dimensions").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Priors {
     /// Length scales, for one dimension; `ln(d) / 2` is added to `mu`.
     pub length_scale: LogNormal,

@@ -18,6 +18,7 @@ mod evidence;
 mod fit;
 mod hyper;
 mod kernel;
+mod path;
 mod posterior;
 mod transform;
 
@@ -25,6 +26,7 @@ pub use evidence::{Evidence, log_evidence};
 pub use fit::{FitReport, fit};
 pub use hyper::{Hyperparameters, LogNormal, Priors};
 pub use kernel::matern52;
+pub use path::SamplePath;
 pub use posterior::{GaussianProcess, Posterior, PosteriorGradient};
 pub use transform::{TargetTransform, Targets};
 

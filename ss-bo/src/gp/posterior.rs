@@ -11,9 +11,9 @@ use crate::error::Result;
 pub struct GaussianProcess {
     data: Dataset,
     hyper: Hyperparameters,
-    inverse_l2: Vec<f64>,
-    chol: Cholesky,
-    mean: f64,
+    pub(super) inverse_l2: Vec<f64>,
+    pub(super) chol: Cholesky,
+    pub(super) mean: f64,
     alpha: Vec<f64>,
 }
 
@@ -75,7 +75,7 @@ impl GaussianProcess {
     }
 
     /// Covariances of `x` with the data, length `n`.
-    fn cross(&self, x: &[f64]) -> Vec<f64> {
+    pub(super) fn cross(&self, x: &[f64]) -> Vec<f64> {
         (0..self.data.len())
             .map(|i| {
                 let r2 = scaled_distance2(x, self.data.point(i), &self.inverse_l2);
