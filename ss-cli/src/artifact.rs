@@ -11,8 +11,20 @@ use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
 use crate::method::Search;
 use crate::{Error, Experiment, Result};
 
-/// `sampler.json`, `weights.parquet`, `features.parquet` and `summary.md` in `folder`, each whole or not at
-/// all.
+/// Creates `folder` where it is missing and makes sure that files can be written there: to be called before
+/// the work, not after hours of it. Leaves no file behind.
+///
+/// # Errors
+/// [`Error::Folder`] with the system's reason.
+pub fn prepare_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| tempfile::tempfile_in(folder))
+        .map(drop)
+        .map_err(|reason| Error::Folder { path: folder.to_owned(), reason })
+}
+
+/// `weights.parquet`, `features.parquet`, `summary.md` and, last, `sampler.json` in `folder`, each whole or
+/// not at all.
 pub fn write_search(
     folder: &Path,
     experiment: &Experiment,
@@ -21,13 +33,13 @@ pub fn write_search(
     provenance: BTreeMap<String, String>,
     summary: &str,
 ) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })?;
+    prepare_folder(folder)?;
     let features = &search.uniform.features;
     let sampler = fit(spec, &search.outcome.params, features, provenance)?;
-    write_text(&folder.join("sampler.json"), &(sampler.to_json()? + "\n"))?;
     write_weights(&folder.join("weights.parquet"), experiment.train_ids.clone(), &search.outcome.weights)?;
     write_features(&folder.join("features.parquet"), experiment.train_ids.clone(), features)?;
-    write_text(&folder.join("summary.md"), summary)
+    write_text(&folder.join("summary.md"), summary)?;
+    write_text(&folder.join("sampler.json"), &(sampler.to_json()? + "\n"))
 }
 
 /// The rule with the distributions of the features that it was searched on.
@@ -43,8 +55,8 @@ pub fn fit(
 
 /// Reads a `sampler.json`.
 pub fn read_sampler(path: &Path) -> Result<Sampler> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-    Sampler::from_json(&text).map_err(|source| Error::SamplerFile { path: path.to_owned(), source })
+    let text = std::fs::read_to_string(path).map_err(|reason| Error::File { path: path.to_owned(), reason })?;
+    Sampler::from_json(&text).map_err(|reason| Error::SamplerFile { path: path.to_owned(), reason })
 }
 
 /// Writes probabilities by id.

@@ -1,4 +1,7 @@
 //! The error of this crate.
+//!
+//! Every message is complete in itself: a cause from below is part of it and not its
+//! [`source`](std::error::Error::source), so a chain of causes says nothing twice.
 
 /// What can go wrong in the pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -22,21 +25,29 @@ pub enum Error {
         /// Why the last one failed.
         reason: String,
     },
-    /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    /// A file could not be read.
+    #[error("cannot read {}: {reason}; check that the path is right and may be read", path.display())]
     File {
         /// Which one.
         path: std::path::PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
+    },
+    /// A folder for results cannot be made or written to.
+    #[error("cannot write to the folder {}: {reason}; choose another --out", path.display())]
+    Folder {
+        /// Which one.
+        path: std::path::PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
     },
     /// A sampler file does not hold a sampler that this version reads.
-    #[error("{path}: {source}")]
+    #[error("{}: {reason}; `swift-sampler search` writes such files", path.display())]
     SamplerFile {
         /// Which file.
         path: std::path::PathBuf,
         /// What is wrong with it.
-        source: ss_sampler::Error,
+        reason: ss_sampler::Error,
     },
     /// A file of features lacks a column that the sampler needs.
     #[error("{path}: no column {column:?}, which the sampler needs; found {}", found.join(", "))]

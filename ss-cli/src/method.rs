@@ -71,6 +71,10 @@ pub struct SearchSummary {
     pub gain: f64,
     /// Its standard error.
     pub standard_error: f64,
+    /// Gain in validation score of the model trained under the chosen rule over the baseline; where it is
+    /// negative the baseline was kept. Absent when uniform sampling was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_gain: Option<f64>,
     /// Effective sample size over the number of training examples.
     pub effective_share: f64,
     /// Share of the probability that lies on truly clean examples.
@@ -78,6 +82,8 @@ pub struct SearchSummary {
     /// Area under the ROC curve of the reference loss as a detector of wrong labels; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_auroc: Option<f64>,
+    /// Every trial, in order.
+    pub trials: Vec<TrialRecord>,
 }
 
 /// What is happening, for a progress display.
@@ -272,8 +278,10 @@ fn swift_sampler(
     let search_seconds = clock.elapsed().as_secs_f64();
 
     // Uniform sampling is the baseline bit for bit: when it is the choice, its model exists already.
+    let baseline = judge(trainer, experiment, Method::Ss, &uniform.run, uniform_seconds)?;
+    let mut final_gain = None;
     let mut result = if outcome.choice.trial == 0 {
-        judge(trainer, experiment, Method::Ss, &uniform.run, uniform_seconds)?
+        baseline
     } else {
         let sampling = match recipe.refresh {
             None => Sampling::Fixed(outcome.weights.clone()),
@@ -282,11 +290,17 @@ fn swift_sampler(
                 initial: outcome.weights.clone(),
                 warm_up: uniform.reference_epoch,
                 every,
-                smoothing: 0.5,
+                smoothing: recipe.smoothing,
             })),
         };
         let (run, seconds) = full_run(trainer, experiment, Method::Ss, sampling, seed, observe)?;
-        judge(trainer, experiment, Method::Ss, &run, seconds)?
+        let gain = validation_gain(trainer, experiment, recipe, &run, &uniform.run)?;
+        final_gain = Some(gain);
+        if gain < 0.0 {
+            MethodResult { train_seconds: uniform_seconds + seconds, ..baseline }
+        } else {
+            judge(trainer, experiment, Method::Ss, &run, seconds)?
+        }
     };
     result.search_seconds = search_seconds;
     result.search_cost = outcome.cost;
@@ -300,14 +314,31 @@ fn swift_sampler(
         .sum();
     result.search = Some(SearchSummary {
         reference_epoch: uniform.reference_epoch,
+        final_gain,
         chosen: outcome.trials[outcome.choice.trial].name.clone(),
         gain: outcome.choice.gain,
         standard_error: outcome.choice.standard_error,
         effective_share: outcome.weights.effective_sample_size() / experiment.train.len() as f64,
         clean_mass,
         loss_auroc: auroc(uniform.features.column("loss")?, &experiment.wrong),
+        trials: outcome.trials.clone(),
     });
     Ok((result, Search { uniform, outcome }))
+}
+
+/// Gain in validation score of one finished model over another.
+fn validation_gain(
+    trainer: &Trainer,
+    experiment: &Experiment,
+    recipe: &Recipe,
+    run: &FullRun,
+    base: &FullRun,
+) -> Result<f64> {
+    let score = |run: &FullRun| -> Result<f64> {
+        let predictions = trainer.predict(&run.last, &experiment.validation)?;
+        Ok(predictions.score(recipe.score, experiment.validation.labels())?)
+    };
+    Ok(score(run)? - score(base)?)
 }
 
 /// Probability that a wrong label has the larger value, ties counted half; `None` when one class is empty.

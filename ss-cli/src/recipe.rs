@@ -32,6 +32,8 @@ pub struct Recipe {
     pub reference_until: usize,
     /// Epochs between re-readings of the features in the final training; `None` never re-reads.
     pub refresh: Option<usize>,
+    /// Share of the old value when re-read features are smoothed, in `[0, 1)`.
+    pub smoothing: f64,
     /// Standard errors that a rule must gain over uniform sampling to replace it.
     pub caution: f64,
 }
@@ -48,10 +50,11 @@ impl Recipe {
             test_size: None,
             trials: 30,
             trial_epochs: 1.0,
-            score: Score::Accuracy,
+            score: Score::Calibrated,
             start_epoch: 15,
             reference_until: 15,
             refresh: Some(1),
+            smoothing: 0.5,
             caution: 1.0,
         };
         match kind {

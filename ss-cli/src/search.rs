@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use ss_approx::sampling::rank;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Trainer, UniformRun};
+use ss_approx::{Trainer, TrialResult, UniformRun};
 use ss_bo::{BayesOpt, BoConfig, Optimizer, Outcome};
 use ss_data::ImageSet;
 use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights, shapes};
@@ -27,14 +28,17 @@ pub struct SearchConfig {
 }
 
 /// One candidate and what it scored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialRecord {
     /// What the candidate is: the name of a start-up shape, or `model`.
     pub name: String,
     /// The candidate in the unit cube.
     pub point: Vec<f64>,
-    /// The score P, or why there is none.
-    pub outcome: std::result::Result<f64, String>,
+    /// The score P; absent when the trial failed.
+    pub score: Option<f64>,
+    /// Why there is no score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Effective sample size over the number of examples, in `(0, 1]`.
     pub effective_share: f64,
 }
@@ -91,48 +95,45 @@ pub fn search(
     let mut optimizer = BayesOpt::with_projection(config.spec.dim(), bo, projection)?;
 
     let trial_seed = seed.derive("trials", 0);
-    let mut trials = Vec::with_capacity(config.trials);
+    let mut trials: Vec<TrialRecord> = Vec::with_capacity(config.trials);
     let mut evidence = Evidence::default();
+    let mut best = f64::NEG_INFINITY;
     for number in 0..config.trials {
         let suggestion = optimizer.ask()?;
         let params = SamplerParams::from_unit(&config.spec, &suggestion.x)?;
-        let weights = ranked.weights(&params)?;
-        let result = uniform.start.trial(trainer, &weights, validation, config.trial, trial_seed);
-        let outcome = match result {
-            Ok(result) => {
-                let scores = result.predictions.example_scores(config.trial.score, validation.labels())?;
-                evidence.add(number, suggestion.id, scores);
-                Ok(result.score)
-            }
-            Err(error @ (ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })) => {
-                Err(error.to_string())
-            }
-            Err(error) => return Err(error.into()),
-        };
-        optimizer.tell(
-            suggestion.id,
-            match &outcome {
-                Ok(score) => Outcome::Score(*score),
-                Err(reason) => Outcome::Failed { reason: reason.clone() },
-            },
-        )?;
-        let record = TrialRecord {
+        let mut record = TrialRecord {
             name: name_of(&designs, &suggestion.x).to_owned(),
             point: suggestion.x,
-            outcome,
-            effective_share: weights.effective_sample_size() / weights.len() as f64,
+            score: None,
+            failure: None,
+            effective_share: 0.0,
         };
-        let best = trials
-            .iter()
-            .chain([&record])
-            .filter_map(|t: &TrialRecord| t.outcome.as_ref().ok().copied())
-            .fold(f64::NEG_INFINITY, f64::max);
+        let trial = || -> Result<(f64, TrialResult)> {
+            let weights = ranked.weights(&params)?;
+            let share = weights.effective_sample_size() / weights.len() as f64;
+            Ok((share, uniform.start.trial(trainer, &weights, validation, config.trial, trial_seed)?))
+        };
+        let outcome = match trial() {
+            Ok((share, result)) => {
+                let scores = result.predictions.example_scores(config.trial.score, validation.labels())?;
+                evidence.add(number, suggestion.id, scores);
+                (record.score, record.effective_share) = (Some(result.score), share);
+                best = best.max(result.score);
+                Outcome::Score(result.score)
+            }
+            Err(error) if is_candidates_fault(&error) => {
+                record.failure = Some(error.to_string());
+                Outcome::Failed { reason: error.to_string() }
+            }
+            Err(error) => return Err(error),
+        };
+        optimizer.tell(suggestion.id, outcome)?;
         observe(&record, best);
         trials.push(record);
     }
 
     let Some(recommended) = optimizer.best() else {
-        let reason = trials.last().and_then(|t| t.outcome.clone().err()).unwrap_or_default();
+        let reason = trials.last().and_then(|trial| trial.failure.clone()).unwrap_or_default();
         return Err(Error::NoTrialSucceeded { trials: trials.len(), reason });
     };
     let choice = evidence.choose(recommended.id, config.caution);
@@ -145,6 +146,16 @@ pub fn search(
         trials,
         ranked,
     })
+}
+
+/// Whether an error says something about the candidate, so that the search goes on: training diverged under
+/// it, or its rule gives no example any weight.
+fn is_candidates_fault(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Approx(ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })
+            | Error::Sampler(ss_sampler::Error::NoMass { .. })
+    )
 }
 
 /// The start-up shape at `point`, or `model` for a point that the optimiser chose.

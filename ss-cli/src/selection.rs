@@ -1,8 +1,10 @@
 //! Which tried rule is worth using.
 //!
-//! The optimiser recommends the trial with the best posterior mean. Validation data are finite, so the best
-//! of many candidates looks better than it is; a rule replaces uniform sampling only when its gain over the
-//! uniform trial, paired example by example on the validation set, exceeds a multiple of its standard error.
+//! The optimiser recommends the trial with the best posterior mean. Validation data are finite, so the best of
+//! many candidates looks better than it is. A rule therefore replaces uniform sampling only when its gain over
+//! the uniform trial, paired example by example on the validation set, exceeds a multiple of the gain's
+//! standard error; and the model trained under it replaces the baseline only when it scores at least as well
+//! on the validation set.
 
 use ss_bo::TrialId;
 
@@ -32,11 +34,8 @@ impl Evidence {
     /// The recommended trial, or trial 0 where the recommendation does not gain more than `caution` standard
     /// errors over it. Without a successful trial 0 the recommendation stands.
     pub fn choose(&self, recommended: TrialId, caution: f64) -> Choice {
-        let find = |wanted: &dyn Fn(usize, TrialId) -> bool| {
-            self.scores.iter().find(|(number, id, _)| wanted(*number, *id))
-        };
-        let uniform = find(&|number, _| number == 0);
-        let Some((number, _, scores)) = find(&|_, id| id == recommended) else {
+        let uniform = self.scores.iter().find(|(number, ..)| *number == 0);
+        let Some((number, _, scores)) = self.scores.iter().find(|(_, id, _)| *id == recommended) else {
             return Choice { trial: 0, gain: 0.0, standard_error: 0.0 };
         };
         let Some((_, _, base)) = uniform else {
@@ -51,7 +50,7 @@ impl Evidence {
     }
 }
 
-/// Mean difference and its standard error over pairs.
+/// Mean of `a - b` over pairs and its standard error.
 fn paired(a: &[f64], b: &[f64]) -> (f64, f64) {
     let n = a.len() as f64;
     let mean = a.iter().zip(b).map(|(x, y)| x - y).sum::<f64>() / n;

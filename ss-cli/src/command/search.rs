@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use ss_approx::Score;
 use ss_cli::method::{self, Event, MethodResult, Search};
@@ -68,14 +68,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
-    let recipe = recipe(&args);
-    recipe.train.clone().check()?;
-    let noise = LabelNoise::new(args.noise_kind, args.noise)?;
+    let recipe = recipe(&args)?;
+    let noise = LabelNoise::new(args.noise_kind, args.noise).context("--noise")?;
     let spec = SamplerSpec::new(["loss", "renormed_entropy"], args.transform)?;
     let dataset = ss_data::load(args.dataset, args.data_dir.as_deref())?;
     let seed = Seed::new(args.seed);
     let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: args.val_labels };
     let experiment = Experiment::prepare(&dataset, &config, seed)?;
+    artifact::prepare_folder(&args.out)?;
 
     let epoch = 1.0 / recipe.train.epochs as f64;
     let trial = recipe.trial_epochs * epoch;
@@ -109,7 +109,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn recipe(args: &Args) -> Recipe {
+/// The dataset's recipe with the flags in place, checked.
+fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_dataset(args.dataset);
     if let Some(epochs) = args.epochs {
         recipe.set_epochs(epochs);
@@ -124,7 +125,15 @@ fn recipe(args: &Args) -> Recipe {
     if let Some(network) = &args.network {
         recipe.network = network.clone();
     }
-    recipe
+    // Checked here and not only where they are used, which is after a full training.
+    if recipe.trials == 0 {
+        bail!("--trials 0: expected at least 1");
+    }
+    if !(recipe.trial_epochs.is_finite() && recipe.trial_epochs > 0.0) {
+        bail!("--trial-epochs {}: expected a positive number, such as 1 or 0.5", recipe.trial_epochs);
+    }
+    recipe.train.clone().check()?;
+    Ok(recipe)
 }
 
 fn summary(

@@ -1,7 +1,7 @@
 //! Finished cells on disk, one JSON line each: a killed run continues where it was.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,77 +18,111 @@ struct Header {
 }
 
 const VERSION: u32 = 1;
+const REMEDY: &str = "choose another --out or remove that file";
 
-/// An append-only file of finished cells.
+/// An append-only file of finished cells; it comes into being with the first of them.
 pub(crate) struct Journal {
     path: PathBuf,
-    state: Mutex<(File, Vec<Cell>)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Set to its end; absent until there is something to write.
+    file: Option<File>,
+    /// The line that a new file begins with.
+    header: String,
+    cells: Vec<Cell>,
 }
 
 impl Journal {
-    /// Opens or creates `cells.jsonl` in `folder`.
+    /// Opens `cells.jsonl` in `folder`, which is created where it is missing.
     ///
     /// A last line without its end, left by a kill, is cut off. Cells of other settings are never mixed in:
-    /// a journal with another `config` is an error.
+    /// a journal with another `config` is an error, and is left as it is. So is a file that is no journal.
     pub(crate) fn open(folder: &Path, config: &serde_json::Value) -> Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        ss_cli::artifact::prepare_folder(folder)?;
         let path = folder.join("cells.jsonl");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .with_context(|| format!("opening {}", path.display()))?;
-        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64)?;
-        file.seek(SeekFrom::End(0))?;
-        let header = Header { table1_journal: VERSION, config: config.clone() };
-        let mut lines = text[..whole].lines();
-        match lines.next() {
-            None => writeln!(file, "{}", serde_json::to_string(&header)?)?,
-            Some(first) => {
-                let found: Header = serde_json::from_str(first)
-                    .with_context(|| format!("{}:1: not a journal of this task", path.display()))?;
-                if found.table1_journal != VERSION {
-                    bail!("{}: journal version {}, expected {VERSION}", path.display(), found.table1_journal);
-                }
-                if found.config != header.config {
-                    bail!(
-                        "{} holds cells of other settings ({}); choose another --out or remove it",
-                        path.display(),
-                        difference(&found.config, &header.config)
-                    );
-                }
+        let expected = Header { table1_journal: VERSION, config: config.clone() };
+        let header = serde_json::to_string(&expected)? + "\n";
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Self { path, state: Mutex::new(State { file: None, header, cells: Vec::new() }) });
             }
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        if whole == 0 && !header.starts_with(&text) {
+            bail!("{}: not a journal of this task; {REMEDY}", path.display());
         }
-        let mut cells = Vec::new();
-        for (i, line) in lines.enumerate() {
-            let cell = serde_json::from_str(line)
-                .with_context(|| format!("{}:{}: not a cell", path.display(), i + 2))?;
-            cells.push(cell);
+        let mut lines = text[..whole].lines();
+        if let Some(first) = lines.next() {
+            check_header(first, &expected).with_context(|| path.display().to_string())?;
         }
-        Ok(Self { path, state: Mutex::new((file, cells)) })
+        let cells = lines
+            .enumerate()
+            .map(|(i, line)| {
+                serde_json::from_str(line)
+                    .with_context(|| format!("{}:{}: not a finished cell; {REMEDY}", path.display(), i + 2))
+            })
+            .collect::<Result<Vec<Cell>>>()?;
+        let opened = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            file.set_len(whole as u64)?;
+            file.seek(SeekFrom::End(0))?;
+            if whole == 0 {
+                file.write_all(header.as_bytes())?;
+            }
+            Ok(file)
+        };
+        let file = opened().with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self { path, state: Mutex::new(State { file: Some(file), header, cells }) })
     }
 
     /// Adds a finished cell and waits until it is on disk.
     pub(crate) fn append(&self, cell: Cell) -> Result<()> {
         let mut state = self.lock();
         let line = serde_json::to_string(&cell)? + "\n";
-        state.0.write_all(line.as_bytes()).and_then(|()| state.0.sync_data())
-            .with_context(|| format!("writing {}", self.path.display()))?;
-        state.1.push(cell);
+        state.write(&self.path, line.as_bytes()).with_context(|| format!("writing {}", self.path.display()))?;
+        state.cells.push(cell);
         Ok(())
     }
 
     pub(crate) fn cells(&self) -> Vec<Cell> {
-        self.lock().1.clone()
+        self.lock().cells.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, (File, Vec<Cell>)> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    fn write(&mut self, path: &Path, line: &[u8]) -> std::io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+                file.write_all(self.header.as_bytes())?;
+                none.insert(file)
+            }
+        };
+        file.write_all(line)?;
+        file.sync_data()
+    }
+}
+
+fn check_header(line: &str, expected: &Header) -> Result<()> {
+    let Ok(found) = serde_json::from_str::<Header>(line) else {
+        bail!("line 1: not a journal of this task; {REMEDY}");
+    };
+    if found.table1_journal != VERSION {
+        bail!("journal version {}, expected {VERSION}; {REMEDY}", found.table1_journal);
+    }
+    if found.config != expected.config {
+        bail!("holds cells of other settings ({}); {REMEDY}", difference(&found.config, &expected.config));
+    }
+    Ok(())
 }
 
 /// The first setting in which two configurations differ.
@@ -132,15 +166,29 @@ mod tests {
         journal.append(cell(2)).unwrap();
         drop(journal);
         assert_eq!(Journal::open(folder.path(), &config).unwrap().cells(), [cell(0), cell(2)]);
+        // A kill while the first line was written.
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.find('\n').unwrap() - 3]).unwrap();
+        let journal = Journal::open(folder.path(), &config).unwrap();
+        assert_eq!(journal.cells(), []);
+        journal.append(cell(0)).unwrap();
+        drop(journal);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text.lines().take(2).map(|l| l.to_owned() + "\n").collect::<String>());
     }
 
     #[test]
     fn other_settings_and_foreign_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         drop(Journal::open(folder.path(), &json!({"trials": 3})).unwrap());
-        let error = Journal::open(folder.path(), &json!({"trials": 4})).err().unwrap().to_string();
+        assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "no cell, no file");
+        Journal::open(folder.path(), &json!({"trials": 3})).unwrap().append(cell(0)).unwrap();
+        let error = format!("{:#}", Journal::open(folder.path(), &json!({"trials": 4})).err().unwrap());
         assert!(error.contains("trials: 3 there, 4 asked for"), "{error}");
-        std::fs::write(folder.path().join("cells.jsonl"), "hello\n").unwrap();
-        assert!(Journal::open(folder.path(), &json!({})).is_err());
+        let path = folder.path().join("cells.jsonl");
+        for foreign in ["hello\n", "hello", "{\"method\": \"ss\"}\n", "{\"table1_journal\": 9, \"config\": {}}\n"] {
+            std::fs::write(&path, foreign).unwrap();
+            assert!(Journal::open(folder.path(), &json!({})).is_err());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), foreign, "a foreign file is left alone");
+        }
     }
 }

@@ -148,10 +148,7 @@ fn report(part: &Part, event: Event, epoch_work: f64, trial_work: f64) {
             part.advance(epoch_work, &format!("{method}, epoch {epoch}/{epochs}, loss {loss:.3}"));
         }
         Event::Trial { trial, trials, record, best } => {
-            let score = match &record.outcome {
-                Ok(score) => format!("{score:.4}"),
-                Err(_) => "failed".into(),
-            };
+            let score = record.score.map_or_else(|| "failed".to_owned(), |score| format!("{score:.4}"));
             let line = format!("ss, trial {trial}/{trials} ({}): {score}, best so far {best:.4}", record.name);
             part.advance(trial_work, &line);
         }

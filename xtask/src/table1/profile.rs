@@ -1,8 +1,9 @@
 //! What a run of the table computes: flags as parsed, then resolved against the profile.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use ss_approx::Score;
 use ss_cli::{Method, Recipe, ValidationLabels};
@@ -129,8 +130,11 @@ impl Plan {
             };
         }
         for &rate in &noise {
-            LabelNoise::new(NoiseKind::Symmetric, rate)?;
+            LabelNoise::new(NoiseKind::Symmetric, rate).context("--noise")?;
         }
+        // A rate or method given twice is one row of the table, not one with twice the seeds.
+        let mut seen = BTreeSet::new();
+        noise.retain(|rate| seen.insert(rate.abs().to_bits()));
         let seeds = args.seeds.unwrap_or(if args.profile == Profile::Smoke { 1 } else { 3 });
         if seeds == 0 {
             bail!("--seeds 0: expected at least 1");
@@ -139,6 +143,8 @@ impl Plan {
         if methods.is_empty() {
             methods = Method::value_variants().to_vec();
         }
+        let mut seen = BTreeSet::new();
+        methods.retain(|method| seen.insert(*method));
         let threads = rayon::current_num_threads();
         let jobs = args.jobs.unwrap_or(if dataset == DatasetKind::Digits { threads } else { 1 });
         if jobs == 0 {
@@ -209,6 +215,9 @@ fn recipe(args: &Args, dataset: DatasetKind) -> Result<Recipe> {
     recipe.train.clone().check()?;
     if recipe.trials == 0 {
         bail!("--trials 0: expected at least 1");
+    }
+    if !(recipe.trial_epochs.is_finite() && recipe.trial_epochs > 0.0) {
+        bail!("--trial-epochs {}: expected a positive number, such as 1 or 0.5", recipe.trial_epochs);
     }
     Ok(recipe)
 }

@@ -1,0 +1,13 @@
+//! The binary `swift-sampler` from outside: files in, files out, and what it says about bad input.
+
+// clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod apply;
+mod bad_datasets;
+mod bad_features;
+mod bad_flags;
+mod bad_samplers;
+mod command;
+mod fixtures;
+mod search;
