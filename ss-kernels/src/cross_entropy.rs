@@ -85,8 +85,11 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>
             let each = rest.ln_1p() + (top - row[target]);
             let share = (f64::from(weights[i]) / total) as f32;
             let scale = share / sum;
+            // At the target p - 1 as minus the other probabilities, which keeps the digits of a small one.
+            let others =
+                probabilities[..target].iter().sum::<f32>() + probabilities[target + 1..].iter().sum::<f32>();
             probabilities.iter_mut().for_each(|p| *p *= scale);
-            probabilities[target] -= share;
+            probabilities[target] = -others * scale;
             loss += f64::from(weights[i]) * f64::from(each);
             per_example.push(each);
         }

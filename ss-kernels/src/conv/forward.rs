@@ -2,6 +2,7 @@
 
 use super::gather::{Gather, Panels, Pixels};
 use super::geometry::{Frame, Geometry};
+use super::winograd;
 use crate::memory::{Output, with_scratch};
 use crate::parallel;
 use crate::simd::{Isa, dispatch};
@@ -24,6 +25,9 @@ pub(crate) fn forward(
     weight: &[f32],
     epilogue: &impl Epilogue,
 ) -> Vec<f32> {
+    if let Some(tile) = winograd::for_output(g) {
+        return winograd::forward(isa, g, tile, x, weight, epilogue);
+    }
     let frame = Frame::of_input(g);
     let in_place = frame.is_image(g.w) && frame.height <= g.h;
     let depthwise = g.is_depthwise();
@@ -92,7 +96,7 @@ pub(crate) fn forward(
                                 pixels: &pixels,
                                 taps: &taps,
                                 run,
-                                panels,
+                                panels: panels.view(),
                             },
                         );
                     }

@@ -94,9 +94,23 @@ impl Panels {
         }
         Self { values, depth, columns, lanes }
     }
+
+    pub(crate) fn view(&self) -> PanelView<'_> {
+        PanelView { values: &self.values, depth: self.depth, columns: self.columns, lanes: self.lanes }
+    }
 }
 
-fn panel_width(columns: usize, lanes: usize) -> usize {
+/// Packed weights, see [`Panels`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PanelView<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) depth: usize,
+    pub(crate) columns: usize,
+    pub(crate) lanes: usize,
+}
+
+/// Columns of the panel that starts where `columns` are left.
+pub(crate) fn panel_width(columns: usize, lanes: usize) -> usize {
     if columns > lanes { 2 * lanes } else { lanes }
 }
 
@@ -108,7 +122,7 @@ pub(crate) struct Gather<'a> {
     pub(crate) taps: &'a [usize],
     /// Contiguous input values of one tap.
     pub(crate) run: usize,
-    pub(crate) panels: &'a Panels,
+    pub(crate) panels: PanelView<'a>,
 }
 
 impl Kernel for Gather<'_> {

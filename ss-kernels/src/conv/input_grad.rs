@@ -6,6 +6,7 @@
 
 use super::gather::{Gather, Panels, Pixels};
 use super::geometry::{Frame, Geometry};
+use super::winograd;
 use crate::memory::{Output, with_scratch};
 use crate::parallel;
 use crate::simd::{Isa, dispatch};
@@ -44,6 +45,9 @@ struct Phase {
 
 /// `dy` is `[n, oh, ow, o]`, `weight` `[o, c / groups, kh, kw]`, the result `[n, h, w, c]`.
 pub(crate) fn input_grad(isa: Isa, g: &Geometry, dy: &[f32], weight: &[f32]) -> Vec<f32> {
+    if let Some(tile) = winograd::for_input_grad(g) {
+        return winograd::input_grad(isa, g, tile, dy, weight);
+    }
     let (top, height) = axis_extent(g.h, g.kh, g.stride, g.padding);
     let (left, width) = axis_extent(g.w, g.kw, g.stride, g.padding);
     let frame = Frame { height, width, channels: g.o, top, left };
@@ -136,7 +140,7 @@ pub(crate) fn input_grad(isa: Isa, g: &Geometry, dy: &[f32], weight: &[f32]) -> 
                                     pixels: &phase.pixels,
                                     taps: &phase.taps,
                                     run: g.og,
-                                    panels,
+                                    panels: panels.view(),
                                 },
                             );
                         }

@@ -8,6 +8,7 @@ mod geometry;
 mod input_grad;
 mod outer;
 mod weight_grad;
+mod winograd;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 
 use super::geometry::{Frame, Geometry};
 use super::outer::{Outer, Steps};
+use super::winograd;
 use crate::memory::{Output, SharedMut, with_scratch};
 use crate::parallel;
 use crate::simd::{Isa, dispatch};
@@ -43,6 +44,7 @@ pub(crate) fn weight_grad(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<
     let frame = Frame::of_input(g);
     let size = g.o * g.cg * g.kh * g.kw;
     let cut = Cut::new(g);
+    let tile = winograd::for_output(g);
     let per_chunk = g.n.div_ceil(cut.chunks);
     let chunks = g.n.div_ceil(per_chunk);
     let width = g.o.div_ceil(cut.columns).next_multiple_of(32).min(g.o);
@@ -53,32 +55,42 @@ pub(crate) fn weight_grad(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<
     parallel::for_each(chunks * slices, g.flops(), |task| {
         let chunk = task / slices;
         let first = task % slices * width;
-        let images = chunk * per_chunk..((chunk + 1) * per_chunk).min(g.n);
-        // SAFETY: each task writes its own columns of its own chunk.
-        unsafe { partial(isa, g, &frame, x, dy, images, first, width.min(g.o - first), out, chunk * size) };
+        let part = Part {
+            images: chunk * per_chunk..((chunk + 1) * per_chunk).min(g.n),
+            first,
+            width: width.min(g.o - first),
+            // SAFETY: `partials` holds `chunks` gradients.
+            out: unsafe { out.at(chunk * size) },
+        };
+        // SAFETY: `isa` is available; each task writes its own columns of its own chunk.
+        unsafe {
+            match tile {
+                Some(tile) => winograd::weight_grad(isa, g, tile, x, dy, part),
+                None => partial(isa, g, &frame, x, dy, part),
+            }
+        };
     });
     // SAFETY: every chunk's first block of images set all of its values.
     let partials = unsafe { partials.finish(len) };
     to_weight_order(g, &partials, chunks)
 }
 
-/// One chunk's gradient of output channels `first..first + width`, at `offset` of `out`.
+/// One task: a chunk of the batch and a slice of the output channels.
+pub(super) struct Part {
+    pub(super) images: std::ops::Range<usize>,
+    /// First output channel, and how many.
+    pub(super) first: usize,
+    pub(super) width: usize,
+    /// The chunk's gradient, all channels.
+    pub(super) out: *mut f32,
+}
+
+/// One task's direct sums.
 ///
 /// # Safety
-/// `isa` is available; nobody else touches those columns of `out`.
-#[allow(clippy::too_many_arguments)]
-unsafe fn partial(
-    isa: Isa,
-    g: &Geometry,
-    frame: &Frame,
-    x: &[f32],
-    dy: &[f32],
-    images: std::ops::Range<usize>,
-    first: usize,
-    width: usize,
-    out: SharedMut,
-    offset: usize,
-) {
+/// `isa` is available; nobody else touches the task's columns of its `out`.
+unsafe fn partial(isa: Isa, g: &Geometry, frame: &Frame, x: &[f32], dy: &[f32], part: Part) {
+    let Part { images, first, width, out } = part;
     let in_place = frame.is_image(g.w) && frame.height <= g.h;
     let image = if in_place { g.image() } else { frame.len() };
     let block = (BLOCK / (image + g.out_image())).clamp(1, images.len());
@@ -113,7 +125,7 @@ unsafe fn partial(
                             dy: dy.as_ptr().add(start * g.out_image() + from),
                             dy_steps,
                             columns,
-                            out: out.at(offset + at),
+                            out: out.add(at),
                             out_step: step,
                             accumulate,
                             extent,

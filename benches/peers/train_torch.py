@@ -1,0 +1,170 @@
+"""Training and evaluation speed of the benchmark networks in PyTorch, on the CPU.
+
+The networks are those of `cargo xtask bench train`. Prints one JSON object a line: network, batch,
+mode, threads, images_per_second, peak_rss_mib, and the library's version.
+
+With one thread, time is the thread's CPU time, which other processes on the machine disturb least; else
+wall-clock time. The best of the repetitions counts. Peak memory is the process's: measure one network a
+process (--only NAME) to read it.
+
+    python train_torch.py [--only NAME[,NAME]] [--batch N] [--threads N] [--reps N] [--mode train|eval|both]
+                          [--channels-last]
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+
+try:
+    import torch
+    import torch.nn as nn
+    import torch.nn.functional as F
+except ImportError as missing:
+    sys.exit(f"skipped: PyTorch is not importable ({missing})")
+
+
+def conv_norm(c, o, k, stride):
+    conv = nn.Conv2d(c, o, k, stride=stride, padding=k // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(o))
+
+
+class Basic(nn.Module):
+    """Basic residual block (He et al., 2016) with a 1x1 shortcut where the shape changes."""
+
+    def __init__(self, c, o, stride):
+        super().__init__()
+        self.first = conv_norm(c, o, 3, stride)
+        self.second = conv_norm(o, o, 3, 1)
+        self.shortcut = conv_norm(c, o, 1, stride) if c != o or stride != 1 else nn.Identity()
+
+    def forward(self, x):
+        y = F.relu(self.first(x), inplace=True)
+        return F.relu(self.second(y) + self.shortcut(x), inplace=True)
+
+
+class PreActivation(nn.Module):
+    """Block of a wide residual network (Zagoruyko and Komodakis, 2016)."""
+
+    def __init__(self, c, o, stride):
+        super().__init__()
+        self.norm1, self.norm2 = nn.BatchNorm2d(c), nn.BatchNorm2d(o)
+        self.conv1 = nn.Conv2d(c, o, 3, stride=stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(o, o, 3, padding=1, bias=False)
+        self.shortcut = None
+        if c != o or stride != 1:
+            self.shortcut = nn.Conv2d(c, o, 1, stride=stride, bias=False)
+
+    def forward(self, x):
+        y = F.relu(self.norm1(x))
+        skip = x if self.shortcut is None else self.shortcut(y)
+        y = F.relu(self.norm2(self.conv1(y)))
+        return self.conv2(y) + skip
+
+
+def head(c):
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, 10)]
+
+
+def six_conv():
+    layers, c = [], 3
+    for o, stride in [(32, 1), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)]:
+        layers += [conv_norm(c, o, 3, stride), nn.ReLU(inplace=True)]
+        c = o
+    return nn.Sequential(*layers, *head(c))
+
+
+def resnet(widths, depth, channels=3):
+    layers, c = [conv_norm(channels, widths[0], 3, 1), nn.ReLU(inplace=True)], widths[0]
+    for stage, o in enumerate(widths):
+        for i in range(depth):
+            layers.append(Basic(c, o, 2 if stage and not i else 1))
+            c = o
+    return nn.Sequential(*layers, *head(c))
+
+
+def wrn_16_4():
+    layers, c = [nn.Conv2d(3, 16, 3, padding=1, bias=False)], 16
+    for stage, o in enumerate([64, 128, 256]):
+        for i in range(2):
+            layers.append(PreActivation(c, o, 2 if stage and not i else 1))
+            c = o
+    return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(inplace=True), *head(c))
+
+
+NETWORKS = {
+    "six-conv": (six_conv, (3, 32)),
+    "resnet-8": (lambda: resnet([16, 32, 64], 1), (3, 32)),
+    "resnet-20": (lambda: resnet([16, 32, 64], 3), (3, 32)),
+    "resnet-18": (lambda: resnet([64, 128, 256, 512], 2), (3, 32)),
+    "wrn-16-4": (wrn_16_4, (3, 32)),
+    "digits": (lambda: resnet([16, 32, 64], 1, channels=1), (1, 8)),
+    "digits-small": (lambda: resnet([8, 16, 32], 1, channels=1), (1, 8)),
+}
+
+
+def measure(name, batch, mode, reps, channels_last):
+    torch.manual_seed(0)
+    build, (channels, size) = NETWORKS[name]
+    net = build()
+    x = torch.randn(batch, channels, size, size)
+    if channels_last:
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    target = torch.arange(batch) % 10
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+
+    def train():
+        optimiser.zero_grad(set_to_none=True)
+        F.cross_entropy(net(x), target).backward()
+        optimiser.step()
+
+    def evaluate():
+        with torch.inference_mode():
+            net(x).sum().item()
+
+    net.train(mode == "train")
+    step = train if mode == "train" else evaluate
+    best = float("inf")
+    for _ in range(reps + 2):
+        begin = clock()
+        step()
+        best = min(best, clock() - begin)
+    print(
+        json.dumps(
+            {
+                "network": name,
+                "batch": batch,
+                "mode": mode,
+                "threads": torch.get_num_threads(),
+                "images_per_second": round(batch / best, 1),
+                "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                "library": f"torch {torch.__version__}",
+                "memory_format": "channels_last" if channels_last else "contiguous",
+            }
+        ),
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(NETWORKS), help="networks, separated by commas")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's default")
+    parser.add_argument("--reps", type=int, default=10)
+    parser.add_argument("--mode", choices=["train", "eval", "both"], default="both")
+    parser.add_argument("--channels-last", action="store_true")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    for name in args.only.split(","):
+        if name not in NETWORKS:
+            sys.exit(f"no network is called {name}: choose from {', '.join(NETWORKS)}")
+        for mode in ["train", "eval"] if args.mode == "both" else [args.mode]:
+            measure(name, args.batch, mode, args.reps, args.channels_last)
+
+
+if __name__ == "__main__":
+    main()
