@@ -13,13 +13,13 @@ pub struct Convergence {
     /// Completed trials before the rule may apply, at least 2. Defaults to 20.
     pub min_trials: usize,
     /// The search has converged when the largest expected improvement is below this many standard deviations of the
-    /// scores seen. Positive; defaults to 0.005.
+    /// scores seen. Positive; defaults to 0.0005.
     pub tolerance: f64,
 }
 
 impl Default for Convergence {
     fn default() -> Self {
-        Self { min_trials: 20, tolerance: 0.005 }
+        Self { min_trials: 20, tolerance: 0.0005 }
     }
 }
 

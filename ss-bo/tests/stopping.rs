@@ -22,7 +22,7 @@ fn a_parabola_converges_and_a_short_search_does_not() {
 #[test]
 fn a_rugged_objective_does_not_converge_early() {
     let rugged = |x: &[f64]| (23.0 * x[0]).sin() * (19.0 * x[1]).cos() + x[0];
-    assert!(!Convergence::default().reached(&after(22, rugged)).unwrap());
+    assert!(!Convergence::default().reached(&after(21, rugged)).unwrap());
 }
 
 #[test]

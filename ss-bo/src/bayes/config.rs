@@ -11,7 +11,7 @@ use crate::gp::{Priors, TargetTransform};
 #[serde(default, deny_unknown_fields)]
 pub struct BoConfig {
     /// Number of trials before the model takes over, the user's designs included; what they do not fill is
-    /// scrambled Sobol. At least 1 unless designs are given. Defaults to 10.
+    /// scrambled Sobol. At least 1 unless designs are given. Defaults to 6.
     pub startup_trials: usize,
     /// Designs that are evaluated first, in this order, each in `[0, 1]^d`. A design whose canonical point has
     /// been suggested already is skipped. Defaults to none.
@@ -32,7 +32,7 @@ pub struct BoConfig {
 impl Default for BoConfig {
     fn default() -> Self {
         Self {
-            startup_trials: 10,
+            startup_trials: 6,
             startup: Vec::new(),
             acquisition: Acquisition::default(),
             transform: TargetTransform::default(),

@@ -15,8 +15,8 @@ pub struct Surrogate {
     report: FitReport,
     /// Index in the study of each of the process's observations.
     trials: Vec<usize>,
-    /// Posterior at each observation.
-    posteriors: Vec<Posterior>,
+    /// Posterior mean at each observation.
+    means: Vec<f64>,
 }
 
 impl Surrogate {
@@ -41,8 +41,8 @@ impl Surrogate {
         let points: Vec<Vec<f64>> = indices.iter().map(|&i| canonical[i].clone()).collect();
         let data = Dataset::new(&points, &targets.y, &variances, points[0].len())?;
         let (gp, report) = fit(data, &config.priors)?;
-        let posteriors = points.iter().map(|x| gp.posterior(x)).collect();
-        Ok(Some(Self { gp, targets, report, trials: indices, posteriors }))
+        let means = points.iter().map(|x| gp.mean(x)).collect();
+        Ok(Some(Self { gp, targets, report, trials: indices, means }))
     }
 
     /// The process, on the standardised scale.
@@ -62,13 +62,13 @@ impl Surrogate {
 
     /// The observation with the best posterior mean: its trial's index in the study and the posterior there.
     pub fn best(&self) -> Option<(usize, Posterior)> {
-        self.ranking().first().map(|&i| (self.trials[i], self.posteriors[i]))
+        self.ranking().first().map(|&i| (self.trials[i], self.gp.posterior(self.gp.data().point(i))))
     }
 
     /// Observations by decreasing posterior mean; the earlier trial first where equal.
     fn ranking(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.posteriors.len()).collect();
-        order.sort_by(|&a, &b| self.posteriors[b].mean.total_cmp(&self.posteriors[a].mean).then(a.cmp(&b)));
+        let mut order: Vec<usize> = (0..self.means.len()).collect();
+        order.sort_by(|&a, &b| self.means[b].total_cmp(&self.means[a]).then(a.cmp(&b)));
         order
     }
 
@@ -76,7 +76,7 @@ impl Surrogate {
     pub(super) fn incumbent(&self, acquisition: Acquisition) -> f64 {
         match acquisition {
             Acquisition::LogEi => self.gp.data().scores().iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            _ => self.posteriors.iter().map(|p| p.mean).fold(f64::NEG_INFINITY, f64::max),
+            _ => self.means.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
     }
 

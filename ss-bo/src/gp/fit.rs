@@ -1,6 +1,7 @@
 //! Maximum a posteriori hyper-parameters.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 
 use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
@@ -23,6 +24,8 @@ pub struct FitReport {
 
 /// Largest number of observations whose marginal likelihood is maximised; beyond it a subset is used.
 const MAX_FIT: usize = 192;
+/// Logarithms of noise variances outside this range count as its ends.
+const LOG_NOISE: (f64, f64) = (-18.0, 4.0);
 /// Iterations of L-BFGS from each start.
 const MAX_ITERATIONS: u64 = 40;
 /// Log hyper-parameters are clamped to this distance from the prior's mode, in prior deviations, inside the likelihood.
@@ -72,12 +75,12 @@ fn fit_indices(data: &Dataset) -> Vec<usize> {
 /// noisier one.
 fn starts(dim: usize, priors: &Priors) -> Vec<DVector<f64>> {
     let length = priors.length_scale_in(dim);
-    [(0.0, 0.0), (-1.0, 0.5), (0.7, 1.5)]
+    [(0.0, 1.0), (-1.0, 0.1), (0.7, 30.0)]
         .into_iter()
         .map(|(l, noise)| {
             let mut theta = DVector::from_element(dim + 2, length.mu + l * length.sigma);
             theta[dim] = priors.signal.mu;
-            theta[dim + 1] = priors.noise.mu + noise * priors.noise.sigma;
+            theta[dim + 1] = (noise * priors.noise.mode()).ln();
             theta
         })
         .collect()
@@ -93,16 +96,22 @@ fn unpack(theta: &DVector<f64>, priors: &Priors, dim: usize) -> Hyperparameters 
     }
 }
 
+/// Where the likelihood looks at log hyper-parameter number `i`.
 fn clamp(t: f64, i: usize, priors: &Priors, dim: usize) -> f64 {
-    let p = prior_of(i, priors, dim);
+    let p = match i.cmp(&dim) {
+        Ordering::Less => priors.length_scale_in(dim),
+        Ordering::Equal => priors.signal,
+        Ordering::Greater => return t.clamp(LOG_NOISE.0, LOG_NOISE.1),
+    };
     t.clamp(p.mu - CLAMP * p.sigma, p.mu + CLAMP * p.sigma)
 }
 
-fn prior_of(i: usize, priors: &Priors, dim: usize) -> super::LogNormal {
+/// Log prior density of log hyper-parameter number `i` at `t`, and its derivative.
+fn log_prior(t: f64, i: usize, priors: &Priors, dim: usize) -> (f64, f64) {
     match i.cmp(&dim) {
-        std::cmp::Ordering::Less => priors.length_scale_in(dim),
-        std::cmp::Ordering::Equal => priors.signal,
-        std::cmp::Ordering::Greater => priors.noise,
+        Ordering::Less => priors.length_scale_in(dim).log_density(t),
+        Ordering::Equal => priors.signal.log_density(t),
+        Ordering::Greater => priors.noise.log_density(t.min(LOG_NOISE.1)),
     }
 }
 
@@ -160,12 +169,12 @@ impl MapProblem<'_> {
             // The likelihood is flat beyond the clamp; the prior still pulls back.
             if clamp(theta[i], i, self.priors, dim) == theta[i] {
                 gradient[i] = -match i.cmp(&dim) {
-                    std::cmp::Ordering::Less => evidence.length_scales[i],
-                    std::cmp::Ordering::Equal => evidence.signal,
-                    std::cmp::Ordering::Greater => evidence.noise * theta[i].exp(),
+                    Ordering::Less => evidence.length_scales[i],
+                    Ordering::Equal => evidence.signal,
+                    Ordering::Greater => evidence.noise * theta[i].exp(),
                 };
             }
-            let (log_density, slope) = prior_of(i, self.priors, dim).log_density(theta[i]);
+            let (log_density, slope) = log_prior(theta[i], i, self.priors, dim);
             cost -= log_density;
             gradient[i] -= slope;
         }

@@ -66,7 +66,29 @@ impl LogNormal {
     }
 }
 
-/// Priors of the hyper-parameters, densities over their logarithms.
+/// A gamma prior of a variance `v`: `ln p(v) = (shape - 1) ln v - rate v` up to a constant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gamma {
+    /// Shape, larger than 1; the mode is at `(shape - 1) / rate`.
+    pub shape: f64,
+    /// Rate, positive: one over the scale beyond which variances become unlikely.
+    pub rate: f64,
+}
+
+impl Gamma {
+    /// Log density of the variance `e^t` (up to a constant) and its derivative by `t`.
+    pub(super) fn log_density(&self, t: f64) -> (f64, f64) {
+        let (shape, v) = (self.shape - 1.0, t.exp());
+        (shape * t - self.rate * v, shape - self.rate * v)
+    }
+
+    /// The most likely variance.
+    pub(super) fn mode(&self) -> f64 {
+        (self.shape - 1.0) / self.rate
+    }
+}
+
+/// Priors of the hyper-parameters: of the logarithms of length scales and signal variance, of the noise variance itself.
 ///
 /// The length scales' prior moves with the square root of the dimension, because distances in the cube do
 /// (Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian Optimization Performs Great in High Dimensions").
@@ -77,8 +99,9 @@ pub struct Priors {
     pub length_scale: LogNormal,
     /// Signal variance.
     pub signal: LogNormal,
-    /// Noise variance.
-    pub noise: LogNormal,
+    /// Noise variance. A fit that explains nearly everything as noise stops searching; the rate keeps it from that until
+    /// the data insist.
+    pub noise: Gamma,
     /// Smallest noise variance, keeps the covariance well conditioned.
     pub noise_floor: f64,
     /// Variance of the constant mean.
@@ -88,9 +111,9 @@ pub struct Priors {
 impl Default for Priors {
     fn default() -> Self {
         Self {
-            length_scale: LogNormal { mu: -0.7, sigma: 1.0 },
+            length_scale: LogNormal { mu: -1.0, sigma: 1.0 },
             signal: LogNormal { mu: 0.0, sigma: 1.0 },
-            noise: LogNormal { mu: -7.0, sigma: 3.0 },
+            noise: Gamma { shape: 1.1, rate: 30.0 },
             noise_floor: 1e-6,
             mean_variance: 1.0,
         }
@@ -106,14 +129,19 @@ impl Priors {
 
     pub(crate) fn check(&self) -> Result<()> {
         let expected = "finite mu, finite positive sigma";
-        for (field, p) in [
-            ("priors.length_scale", self.length_scale),
-            ("priors.signal", self.signal),
-            ("priors.noise", self.noise),
-        ] {
+        for (field, p) in [("priors.length_scale", self.length_scale), ("priors.signal", self.signal)] {
             if !(p.mu.is_finite() && p.sigma.is_finite() && p.sigma > 0.0) {
                 return Err(Error::InvalidConfig { field, found: format!("{p:?}"), expected });
             }
+        }
+        let Gamma { shape, rate } = self.noise;
+        if !(shape.is_finite() && shape > 1.0 && rate.is_finite() && rate > 0.0) {
+            let (field, found) = ("priors.noise", format!("{:?}", self.noise));
+            return Err(Error::InvalidConfig {
+                field,
+                found,
+                expected: "finite shape above 1, finite positive rate",
+            });
         }
         for (field, v) in
             [("priors.noise_floor", self.noise_floor), ("priors.mean_variance", self.mean_variance)]

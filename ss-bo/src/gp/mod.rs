@@ -24,7 +24,7 @@ mod transform;
 
 pub use evidence::{Evidence, log_evidence};
 pub use fit::{FitReport, fit};
-pub use hyper::{Hyperparameters, LogNormal, Priors};
+pub use hyper::{Gamma, Hyperparameters, LogNormal, Priors};
 pub use kernel::matern52;
 pub use path::SamplePath;
 pub use posterior::{GaussianProcess, Posterior, PosteriorGradient};
