@@ -29,6 +29,7 @@
 //! # Ok(()) }
 //! ```
 
+mod cost;
 pub mod error;
 pub mod layers;
 pub mod parameters;

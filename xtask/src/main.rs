@@ -1,5 +1,6 @@
 //! Reproduction of the paper's tables, benches and checks: `cargo xtask --help`.
 
+mod bench;
 mod table1;
 mod tidy;
 
@@ -22,6 +23,8 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(table1::Args),
+    /// Benchmarks
+    Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
     Tidy,
 }
@@ -29,6 +32,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproduceTable1(args) => table1::run(args),
+        Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };
     match result {

@@ -1,0 +1,201 @@
+//! Images per second of one training step: forward, backward, update.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Tensor};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use ss_kernels::{Sgd, SgdConfig};
+use ss_models::{InputShape, Mode, NetworkSpec, Parameters};
+use ss_seed::Seed;
+
+/// The networks, by the names of `benches/peers/train_torch.py`: spec, channels, side of the image.
+pub(super) const NETWORKS: [(&str, &str, usize, usize); 7] = [
+    ("six-conv", "six-conv", 3, 32),
+    ("resnet-8", "resnet8", 3, 32),
+    ("resnet-20", "resnet20", 3, 32),
+    ("resnet-18", "resnet18", 3, 32),
+    ("wrn-16-4", "wrn-16-4", 3, 32),
+    ("digits", "resnet8", 1, 8),
+    ("digits-small", "resnet8-8-16-32", 1, 8),
+];
+
+const CLASSES: usize = 10;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Pass {
+    /// Forward, backward and update.
+    Train,
+    /// Forward with running statistics.
+    Eval,
+}
+
+/// Flags of `bench train`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Only this network [all: six-conv, resnet-8, resnet-20, resnet-18, wrn-16-4, digits, digits-small]
+    #[arg(long)]
+    only: Option<String>,
+    /// Images a step
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Repetitions; the fastest counts
+    #[arg(long, default_value_t = 5)]
+    reps: usize,
+    /// train or eval
+    #[arg(long, value_enum, default_value = "train")]
+    pass: Pass,
+}
+
+/// One measurement.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Speed {
+    pub(super) network: String,
+    pub(super) pass: Pass,
+    pub(super) batch: usize,
+    pub(super) threads: usize,
+    pub(super) images_per_second: f64,
+    /// Convolutions and classifier, forward and backward, counted as if done directly.
+    pub(super) gflops: f64,
+    /// The same over the speed of a 1024x1024x1024 f32 matrix product on the same threads. Algorithms that
+    /// save multiplications can exceed 1.
+    pub(super) gemm_peak_share: f64,
+    pub(super) peak_rss_mib: f64,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.batch == 0 || args.reps == 0 {
+        bail!("--batch and --reps: expected at least 1");
+    }
+    let Some(name) = &args.only else {
+        if !args.json {
+            println!("{HEADER}");
+        }
+        for (name, ..) in NETWORKS {
+            let speed = measure_in_process(name, args.batch, args.reps, args.pass)?;
+            print(&speed, args.json)?;
+        }
+        return Ok(());
+    };
+    let speed = measure(name, args.batch, args.reps, args.pass)?;
+    if !args.json {
+        println!("{HEADER}");
+    }
+    print(&speed, args.json)
+}
+
+const HEADER: &str = "network        pass   batch  threads   images/s   GFLOP/s  of GEMM peak   peak RSS MiB";
+
+fn print(speed: &Speed, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(speed)?);
+    } else {
+        let Speed { network, pass, batch, threads, images_per_second, gflops, gemm_peak_share, peak_rss_mib } =
+            speed;
+        let pass = format!("{pass:?}").to_lowercase();
+        println!(
+            "{network:<14} {pass:<5} {batch:>6} {threads:>8} {images_per_second:>10.0} {gflops:>9.1} \
+             {:>12.0}% {peak_rss_mib:>14.0}",
+            100.0 * gemm_peak_share
+        );
+    }
+    Ok(())
+}
+
+/// Measures in a process of its own, so that peak memory is this network's.
+pub(super) fn measure_in_process(name: &str, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
+    let exe = std::env::current_exe().context("finding this program")?;
+    let pass = match pass {
+        Pass::Train => "train",
+        Pass::Eval => "eval",
+    };
+    let (batch, reps) = (batch.to_string(), reps.to_string());
+    let flags = ["bench", "train", "--json", "--only", name, "--batch", &batch, "--reps", &reps, "--pass", pass];
+    let output = Command::new(exe).args(flags).output()?;
+    if !output.status.success() {
+        bail!("measuring {name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn measure(name: &str, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
+    let Some(&(_, spec, channels, side)) = NETWORKS.iter().find(|network| network.0 == name) else {
+        let names: Vec<&str> = NETWORKS.iter().map(|network| network.0).collect();
+        bail!("--only {name}: expected one of {}", names.join(", "));
+    };
+    let spec: NetworkSpec = spec.parse()?;
+    let input = InputShape { channels, height: side, width: side };
+    let parameters = Parameters::new(Seed::new(0), Device::Cpu);
+    let network = spec.build(input, CLASSES, &parameters)?;
+    let stream = Seed::new(1).stream("bench-images");
+    let pixels: Vec<f32> =
+        (0..batch * channels * side * side).map(|i| stream.index(i as u64).unit() as f32 - 0.5).collect();
+    let x = Tensor::from_vec(pixels, (batch, channels, side, side), &Device::Cpu)?;
+    let labels: Vec<u32> = (0..batch).map(|i| (i % CLASSES) as u32).collect();
+    let labels = Tensor::from_vec(labels, batch, &Device::Cpu)?;
+    let config = SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
+    let mut sgd = Sgd::new(parameters.trainable(), config)?;
+    let mut step = || -> Result<()> {
+        match pass {
+            Pass::Train => {
+                let out = network.forward(&x, Mode::Train)?;
+                let loss = ss_kernels::cross_entropy(&out.logits, &labels, None)?.loss;
+                sgd.step(&loss.backward()?, 0.01)?;
+            }
+            Pass::Eval => drop(network.forward(&x, Mode::Eval)?),
+        }
+        Ok(())
+    };
+    step()?;
+    let mut best = f64::INFINITY;
+    for _ in 0..reps {
+        // Enough steps for a fifth of a second: short steps are not timed one by one.
+        let (clock, mut steps) = (Instant::now(), 0);
+        while steps == 0 || clock.elapsed().as_secs_f64() < 0.2 {
+            step()?;
+            steps += 1;
+        }
+        best = best.min(clock.elapsed().as_secs_f64() / f64::from(steps));
+    }
+    let passes = if pass == Pass::Train { 3.0 } else { 1.0 };
+    let flops = 2.0 * passes * spec.multiply_adds(input, CLASSES) as f64 * batch as f64;
+    Ok(Speed {
+        network: name.to_owned(),
+        pass,
+        batch,
+        threads: rayon::current_num_threads(),
+        images_per_second: batch as f64 / best,
+        gflops: flops / best / 1e9,
+        peak_rss_mib: peak_rss_mib().unwrap_or(f64::NAN),
+        gemm_peak_share: flops / best / gemm_peak()?,
+    })
+}
+
+/// Floating-point operations a second of a square matrix product.
+fn gemm_peak() -> Result<f64> {
+    const N: usize = 1024;
+    let a = Tensor::ones((N, N), candle_core::DType::F32, &Device::Cpu)?;
+    a.matmul(&a)?;
+    let mut best = f64::INFINITY;
+    for _ in 0..20 {
+        let clock = Instant::now();
+        a.matmul(&a)?;
+        best = best.min(clock.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (N * N * N) as f64 / best)
+}
+
+/// The largest resident memory so far, where the system tells.
+fn peak_rss_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024.0)
+}
