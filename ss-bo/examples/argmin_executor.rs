@@ -1,6 +1,7 @@
 //! Bayesian optimisation under argmin's `Executor`: observers, checkpoints, termination, resumption.
 //!
-//! Minimises the six-dimensional Hartmann function. The first run is killed; the second picks up its last checkpoint and
+//! Minimises the six-dimensional Hartmann function. The first run is killed; the second picks up its last
+//! checkpoint and
 //! goes on to a target cost, with the very suggestions that an uninterrupted run would have made.
 //!
 //! `cargo run --release -p ss-bo --example argmin_executor`

@@ -1,7 +1,9 @@
-//! Simple regret of the recommended point on the test problems: `regret [problem] [seeds] [method] [config]`, where the
+//! Simple regret of the recommended point on the test problems: `regret [problem] [seeds] [method]
+//! [config]`, where the
 //! last is a `BoConfig` in JSON; fields left out keep their defaults.
 //!
-//! Prints one JSON object a line: problem, method, budget, seeds, median and quartiles of the regret, and the median
+//! Prints one JSON object a line: problem, method, budget, seeds, median and quartiles of the regret, and
+//! the median
 //! time of a suggestion in milliseconds.
 
 use std::time::Instant;

@@ -50,7 +50,8 @@ pub struct BoSolver {
 }
 
 impl BoSolver {
-    /// A solver over the box with these bounds, one `(low, high)` a dimension. Start-up designs in the settings are in
+    /// A solver over the box with these bounds, one `(low, high)` a dimension. Start-up designs in the
+    /// settings are in
     /// units of the box's sides, in `[0, 1]^d`.
     ///
     /// # Errors
@@ -79,7 +80,8 @@ impl BoSolver {
         &self.bo
     }
 
-    /// The evaluated point with the lowest posterior mean *cost*, in the box's units. `observed` and `mean` are costs.
+    /// The evaluated point with the lowest posterior mean *cost*, in the box's units. `observed` and
+    /// `mean` are costs.
     pub fn recommendation(&self) -> Option<Recommendation> {
         let best = self.bo.best()?;
         Some(Recommendation {

@@ -12,7 +12,8 @@ use crate::optimizer::Optimizer;
 pub struct Convergence {
     /// Completed trials before the rule may apply, at least 2. Defaults to 20.
     pub min_trials: usize,
-    /// The search has converged when the largest expected improvement is below this many standard deviations of the
+    /// The search has converged when the largest expected improvement is below this many standard
+    /// deviations of the
     /// scores seen. Positive; defaults to 0.0005.
     pub tolerance: f64,
 }
@@ -78,7 +79,8 @@ impl Default for QuantileRule {
 }
 
 impl QuantileRule {
-    /// Whether to stop a trial with this intermediate `score` (larger is better), given the intermediate scores that
+    /// Whether to stop a trial with this intermediate `score` (larger is better), given the
+    /// intermediate scores that
     /// `earlier` trials had at the same stage, pruned ones included. A score that is not a number is stopped.
     pub fn prunes(&self, score: f64, earlier: &[f64]) -> bool {
         if score.is_nan() {

@@ -1,6 +1,7 @@
 //! Standard test problems on the unit cube, as scores to **maximise**.
 //!
-//! The textbook functions are minimised; here they are negated and, where the optimum would lie in the centre, in a
+//! The textbook functions are minimised; here they are negated and, where the optimum would lie in the
+//! centre, in a
 //! corner or on the diagonal, shifted by a fixed offset that differs from coordinate to coordinate. Sources:
 //! Surjanovic and Bingham, "Virtual Library of Simulation Experiments" (Branin, Hartmann, Ackley, Levy,
 //! Styblinski-Tang).

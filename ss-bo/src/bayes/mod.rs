@@ -25,7 +25,8 @@ use config::ValidConfig;
 ///
 /// The user's designs are evaluated first, then scrambled Sobol points, then the model's suggestions. Trials in
 /// flight are taken into account (the process is conditioned on its own mean there), and so are failed
-/// ones (one posterior deviation worse than that). Suggestions are a function of the settings and of the trials recorded;
+/// ones (one posterior deviation worse than that). Suggestions are a function of the settings and of the
+/// trials recorded;
 /// the number of threads does not matter.
 ///
 /// ```
@@ -85,7 +86,8 @@ impl BayesOpt {
     /// An optimiser over the canonical points of `[0, 1]^dim`.
     ///
     /// `projection` maps any point of the cube to its canonical representative in the cube (same length,
-    /// `projection(projection(x)) = projection(x)`), where points with the same representative are the same design. The model
+    /// `projection(projection(x)) = projection(x)`), where points with the same representative are the
+    /// same design. The model
     /// sees canonical points only, no two suggestions share one, and all suggestions but the user's own
     /// designs are canonical.
     ///
@@ -178,7 +180,8 @@ impl BayesOpt {
         Ok(ranked.into_iter().find(|x| self.is_new(x, self.config.min_distance)))
     }
 
-    /// How much the best next trial is expected to improve on the best posterior mean, whatever the acquisition that
+    /// How much the best next trial is expected to improve on the best posterior mean, whatever the
+    /// acquisition that
     /// chooses it; `None` before the first completed trial.
     ///
     /// # Errors

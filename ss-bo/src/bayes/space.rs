@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-/// Maps any point of the cube to its canonical representative; see [`BayesOpt::with_projection`](crate::BayesOpt::with_projection).
+/// Maps any point of the cube to its canonical representative; see
+/// [`BayesOpt::with_projection`](crate::BayesOpt::with_projection).
 pub type Projection = Arc<dyn Fn(&[f64]) -> Vec<f64> + Send + Sync>;
 
 /// The unit cube of dimension `dim`, with points identified that the projection maps to the same one.

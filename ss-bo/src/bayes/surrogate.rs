@@ -85,7 +85,8 @@ impl Surrogate {
         self.ranking().into_iter().take(count).map(|i| self.gp.data().point(i).to_vec()).collect()
     }
 
-    /// The process as it would be if each running trial came out at its posterior mean, and each failed or pruned one a
+    /// The process as it would be if each running trial came out at its posterior mean, and each failed
+    /// or pruned one a
     /// posterior deviation worse: neither is suggested again, and neither distorts the model elsewhere.
     pub(super) fn condition_on_open_trials(
         &self,

@@ -28,7 +28,8 @@ const MAX_FIT: usize = 192;
 const LOG_NOISE: (f64, f64) = (-18.0, 4.0);
 /// Iterations of L-BFGS from each start.
 const MAX_ITERATIONS: u64 = 40;
-/// Log hyper-parameters are clamped to this distance from the prior's mode, in prior deviations, inside the likelihood.
+/// Log hyper-parameters are clamped to this distance from the prior's mode, in prior deviations, inside the
+/// likelihood.
 const CLAMP: f64 = 6.0;
 
 /// Fits the hyper-parameters to `data` by L-BFGS with analytic gradients from several starts, and

@@ -88,7 +88,8 @@ impl Gamma {
     }
 }
 
-/// Priors of the hyper-parameters: of the logarithms of length scales and signal variance, of the noise variance itself.
+/// Priors of the hyper-parameters: of the logarithms of length scales and signal variance, of the noise
+/// variance itself.
 ///
 /// The length scales' prior moves with the square root of the dimension, because distances in the cube do
 /// (Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian Optimization Performs Great in High Dimensions").
@@ -99,7 +100,8 @@ pub struct Priors {
     pub length_scale: LogNormal,
     /// Signal variance.
     pub signal: LogNormal,
-    /// Noise variance. A fit that explains nearly everything as noise stops searching; the rate keeps it from that until
+    /// Noise variance. A fit that explains nearly everything as noise stops searching; the rate keeps
+    /// it from that until
     /// the data insist.
     pub noise: Gamma,
     /// Smallest noise variance, keeps the covariance well conditioned.

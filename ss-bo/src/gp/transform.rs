@@ -9,7 +9,8 @@ pub enum TargetTransform {
     /// Subtract the mean and divide by the standard deviation.
     #[default]
     Standardize,
-    /// Subtract the median, divide by a robust deviation (1.4826 times the median absolute deviation), and compress
+    /// Subtract the median, divide by a robust deviation (1.4826 times the median absolute deviation),
+    /// and compress
     /// what lies more than two deviations *below* the median logarithmically: a few disastrous trials then
     /// do not flatten the rest. Good scores are never compressed.
     Robust,

@@ -159,7 +159,8 @@ impl JournalRecord {
         Self { worker: worker.to_owned(), operation }
     }
 
-    /// The record as one line of JSON, without the line's end. [`Operation::Other`] has no fields of its own and
+    /// The record as one line of JSON, without the line's end. [`Operation::Other`] has no fields of
+    /// its own and
     /// becomes an empty study attribute.
     pub fn encode(&self) -> String {
         let attribute = |key: &str, value: &Value| {
@@ -220,7 +221,8 @@ impl JournalRecord {
     /// Reads one line.
     ///
     /// # Errors
-    /// [`JournalError::InvalidLine`] (with line number 0) when it is not JSON, lacks a field, or has a field of the wrong kind;
+    /// [`JournalError::InvalidLine`] (with line number 0) when it is not JSON, lacks a field, or has a
+    /// field of the wrong kind;
     /// also for a parameter that is not a real number in `[0, 1]`.
     pub fn decode(line: &str) -> Result<Self, JournalError> {
         let invalid = |problem: String| JournalError::InvalidLine { line: 0, problem };

@@ -22,7 +22,8 @@ pub struct Study {
     pub journal_ids: Vec<u64>,
     /// The number that the next trial of the journal (of any study) will have.
     pub next_journal_id: u64,
-    /// Bytes of the text that are complete lines. Less than its length when the last write was cut short: truncate the file
+    /// Bytes of the text that are complete lines. Less than its length when the last write was cut
+    /// short: truncate the file
     /// to this length before appending.
     pub complete_bytes: usize,
 }
@@ -40,7 +41,8 @@ struct Row {
 /// Replays the text of a journal for the study `name` with parameters `names`, in the order of the
 /// coordinates. A last line without its line end is the remains of a write that was cut short, and ignored.
 ///
-/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already finished are ignored, as
+/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already
+/// finished are ignored, as
 /// Optuna does: two processes may race. A trial that lacks a parameter (it waits in Optuna's queue) is a
 /// failed one at the centre of the cube.
 ///

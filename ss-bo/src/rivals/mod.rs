@@ -1,4 +1,5 @@
-//! Optimisers to compare with: all behind [`Optimizer`](crate::Optimizer), all **maximise** the score, none with a model.
+//! Optimisers to compare with: all behind [`Optimizer`](crate::Optimizer), all **maximise** the score, none
+//! with a model.
 
 mod evolution;
 mod random;
