@@ -51,6 +51,11 @@ impl Parameters {
         self.lock().iter().filter(|(name, _)| !is_buffer(name)).map(|(_, var)| var.clone()).collect()
     }
 
+    /// The value of this name, if the network has one.
+    pub fn get(&self, name: &str) -> Option<Var> {
+        self.lock().get(name).cloned()
+    }
+
     /// The number of trained numbers (running statistics not counted).
     pub fn count(&self) -> usize {
         self.trainable().iter().map(|var| var.elem_count()).sum()
