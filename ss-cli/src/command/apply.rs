@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ss_cli::{Error, artifact};
 use ss_data::NumericTable;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             })
         })
         .collect::<ss_cli::Result<Vec<_>>>()?;
-    let weights = sampler.score(&columns)?;
+    let weights = sampler.score(&columns).with_context(|| args.features.display().to_string())?;
     let (n, effective) = (weights.len(), weights.effective_sample_size());
     let never = n - weights.positive();
     artifact::write_weights(&args.out, table.ids, &weights)?;

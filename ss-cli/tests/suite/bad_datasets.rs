@@ -7,8 +7,8 @@ use tempfile::tempdir;
 
 use crate::command::{Out, assert_refused, search};
 use crate::fixtures::{
-    TRAIN_IMAGES, TRAIN_LABELS, cifar_batches, cifar_parquet, cifar_records, fashion_mnist, gzip, idx, idx_images,
-    idx_labels, label,
+    TRAIN_IMAGES, TRAIN_LABELS, cifar_batches, cifar_parquet, cifar_records, fashion_mnist, gzip, idx,
+    idx_images, idx_labels, label,
 };
 
 /// `search` on the good folder of `write` after `damage` is refused with these words and leaves nothing.
@@ -45,7 +45,12 @@ fn missing_data_say_how_to_get_them() {
     assert_refused(unnamed, &["CIFAR-100 not found", "none was given", "cifar-100-binary.tar.gz"]);
     out.assert_untouched();
     let without_test = |folder: &Path| fs::remove_file(folder.join("test_batch.bin")).unwrap();
-    refused("cifar10", cifar_batches, without_test, &["test_batch.bin", "unpack cifar-10-binary.tar.gz again"]);
+    refused(
+        "cifar10",
+        cifar_batches,
+        without_test,
+        &["test_batch.bin", "unpack cifar-10-binary.tar.gz again"],
+    );
     let without_labels = |folder: &Path| fs::remove_file(folder.join(TRAIN_LABELS)).unwrap();
     let write = |folder: &Path| fashion_mnist(folder, false);
     refused("fashion-mnist", write, without_labels, &[TRAIN_LABELS, "dataset-fashion-mnist"]);
@@ -56,10 +61,22 @@ fn truncated_and_corrupt_idx() {
     let images = idx_images(100);
     let again = "get the file again";
     refused_file(TRAIN_IMAGES, &[], &[TRAIN_IMAGES, "header of 16 bytes", again]);
-    refused_file(TRAIN_IMAGES, &images[..images.len() - 1], &[TRAIN_IMAGES, "6400 values", "6399 values", again]);
-    refused_file(TRAIN_IMAGES, b"<html>moved</html>", &[TRAIN_IMAGES, "IDX magic", "get the published file again"]);
+    refused_file(
+        TRAIN_IMAGES,
+        &images[..images.len() - 1],
+        &[TRAIN_IMAGES, "6400 values", "6399 values", again],
+    );
+    refused_file(
+        TRAIN_IMAGES,
+        b"<html>moved</html>",
+        &[TRAIN_IMAGES, "IDX magic", "get the published file again"],
+    );
     refused_file(TRAIN_LABELS, &images, &[TRAIN_LABELS, "IDX magic"]);
-    refused_file(TRAIN_IMAGES, &idx(&[u32::MAX as usize; 3], &[0; 9]), &[TRAIN_IMAGES, "fit in memory", again]);
+    refused_file(
+        TRAIN_IMAGES,
+        &idx(&[u32::MAX as usize; 3], &[0; 9]),
+        &[TRAIN_IMAGES, "fit in memory", again],
+    );
 }
 
 #[test]
@@ -80,13 +97,21 @@ fn lengths_and_labels_that_do_not_fit() {
     refused_file(TRAIN_LABELS, &idx_labels(99), &[TRAIN_LABELS, "expected 100", "found 99", "every example"]);
     refused_file(TRAIN_IMAGES, &idx_images(99), &[TRAIN_LABELS, "expected 99", "found 100"]);
     labels[41] = 10;
-    refused_file(TRAIN_LABELS, &idx(&[100], &labels), &[TRAIN_LABELS, "label 10 in row 41", "0..10", "correct"]);
+    refused_file(
+        TRAIN_LABELS,
+        &idx(&[100], &labels),
+        &[TRAIN_LABELS, "label 10 in row 41", "0..10", "correct"],
+    );
 }
 
 #[test]
 fn one_class_and_no_images() {
     let one = idx(&[100], &[3; 100]);
-    refused_file(TRAIN_LABELS, &one, &["training part", "one class only (class 3, 60 examples)", "at least two"]);
+    refused_file(
+        TRAIN_LABELS,
+        &one,
+        &["training part", "one class only (class 3, 60 examples)", "at least two"],
+    );
     let empty = |folder: &Path| {
         fs::write(folder.join(TRAIN_IMAGES), idx(&[0, 8, 8], &[])).unwrap();
         fs::write(folder.join(TRAIN_LABELS), idx(&[0], &[])).unwrap();
@@ -105,9 +130,8 @@ fn one_class_and_no_images() {
 #[test]
 fn damaged_cifar_batches() {
     let records = cifar_records(0, 20);
-    let batch = |bytes: Vec<u8>| {
-        move |folder: &Path| fs::write(folder.join("data_batch_2.bin"), &bytes).unwrap()
-    };
+    let batch =
+        |bytes: Vec<u8>| move |folder: &Path| fs::write(folder.join("data_batch_2.bin"), &bytes).unwrap();
     let truncated = batch(records[..records.len() - 5].to_vec());
     refused("cifar10", cifar_batches, truncated, &["data_batch_2.bin", "3073 bytes", "get the file again"]);
     refused("cifar10", cifar_batches, batch(Vec::new()), &["data_batch_2.bin", "found 0 bytes"]);
@@ -134,5 +158,10 @@ fn damaged_cifar_parquet() {
         let at = bytes.windows(4).position(|w| w == b"\x89PNG").unwrap();
         bytes[at] = 0;
     };
-    refused("cifar10", cifar_parquet, rewrite(scribble), &[name, "row 0", "cannot be decoded", "replace the image"]);
+    refused(
+        "cifar10",
+        cifar_parquet,
+        rewrite(scribble),
+        &[name, "row 0", "cannot be decoded", "replace the image"],
+    );
 }

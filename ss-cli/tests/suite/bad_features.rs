@@ -42,7 +42,10 @@ fn numbers_that_are_none_are_named_by_column_and_row() {
     refused(loss(f32::INFINITY), &["f.parquet", "`loss`, row 2: inf", "finite", "drop the row"]);
     refused(loss(f32::NEG_INFINITY), &["f.parquet", "`loss`, row 2: -inf", "finite"]);
     let null = Arc::new(Float32Array::from(vec![Some(1.0), None, Some(2.0)]));
-    refused(with("renormed_entropy", null), &["f.parquet", "`renormed_entropy`, row 1: null", "drop the row"]);
+    refused(
+        with("renormed_entropy", null),
+        &["f.parquet", "`renormed_entropy`, row 1: null", "drop the row"],
+    );
 }
 
 #[test]

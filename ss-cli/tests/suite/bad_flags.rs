@@ -60,7 +60,10 @@ fn unknown_names_list_the_known_ones() {
     refused(&["--val-labels", "wrong"], &["--val-labels", "wrong", "clean", "noisy"]);
     refused(&["--sede", "1"], &["--sede", "--seed"]);
     let out = Out::new();
-    assert_refused(search(&out.path(), &["--dataset", "mnist"]), &["--dataset", "`mnist`", "digits", "cifar10"]);
+    assert_refused(
+        search(&out.path(), &["--dataset", "mnist"]),
+        &["--dataset", "`mnist`", "digits", "cifar10"],
+    );
     assert_refused(search(&out.path(), &[]), &["required", "--dataset"]);
     out.assert_untouched();
 }
@@ -90,7 +93,10 @@ fn a_place_that_cannot_be_written_is_noticed_before_the_work() {
         let clock = Instant::now();
         let mut command = swift_sampler(["search", "-q", "--dataset", "digits", "--epochs", "1000", "--out"]);
         command.arg(&out).timeout(std::time::Duration::from_secs(10));
-        assert_refused(command, &["cannot write to the folder", out.to_str().unwrap(), "choose another --out"]);
+        assert_refused(
+            command,
+            &["cannot write to the folder", out.to_str().unwrap(), "choose another --out"],
+        );
         assert!(clock.elapsed().as_secs() < 10);
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");

@@ -41,7 +41,10 @@ fn unknown_versions_say_who_reads_them() {
         refused(set("format_version", version), &[&found, "reads version 1", "the release that wrote it"]);
     }
     // A later version is recognised whatever else it holds.
-    refused(|_| Some(r#"{"format_version": 3, "rule": {}}"#.into()), &["format_version 3", "reads version 1"]);
+    refused(
+        |_| Some(r#"{"format_version": 3, "rule": {}}"#.into()),
+        &["format_version 3", "reads version 1"],
+    );
     refused(|_| Some(r#"{"spec": {}}"#.into()), &["not valid", "format_version"]);
 }
 

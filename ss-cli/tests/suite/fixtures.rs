@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
-use arrow_array::{Array, ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray, StructArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray, StructArray, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -108,7 +110,8 @@ pub(crate) fn cifar_parquet(folder: &Path) {
         }
         let paths: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; n]));
         let fields: Fields =
-            vec![Field::new("bytes", DataType::Binary, true), Field::new("path", DataType::Utf8, true)].into();
+            vec![Field::new("bytes", DataType::Binary, true), Field::new("path", DataType::Utf8, true)]
+                .into();
         let images = StructArray::new(fields, vec![Arc::new(builder.finish()), paths], None);
         let labels = Int64Array::from_iter_values((0..n).map(|i| i64::from(label(i))));
         let path = folder.join(format!("{part}-00000-of-00001.parquet"));
@@ -149,7 +152,8 @@ pub(crate) fn three_features(path: &Path) {
 pub(crate) fn write_sampler(path: &Path) {
     let spec = SamplerSpec::new(["loss", "renormed_entropy"], Transform::Cdf).unwrap();
     let params =
-        SamplerParams::new(&spec, vec![1.0, 0.0], vec![0.25, 0.5, 0.75], vec![1.0, 1.0, 1.0, 0.0, 0.0]).unwrap();
+        SamplerParams::new(&spec, vec![1.0, 0.0], vec![0.25, 0.5, 0.75], vec![1.0, 1.0, 1.0, 0.0, 0.0])
+            .unwrap();
     let loss: Vec<f32> = (1..=100).map(|i| i as f32).collect();
     let entropy: Vec<f32> = (0..100).map(|i| (i * 37 % 100) as f32 / 50.0).collect();
     let provenance = BTreeMap::from([("made_by".to_owned(), "a test".to_owned())]);

@@ -13,6 +13,14 @@ use crate::fixtures::{cifar_batches, cifar_parquet, fashion_mnist};
 
 const FILES: [&str; 4] = ["features.parquet", "sampler.json", "summary.md", "weights.parquet"];
 
+/// The promised files are there, and none that is temporary.
+#[track_caller]
+fn assert_complete(out: &Path) {
+    let names = file_names(out);
+    assert!(FILES.iter().all(|file| names.iter().any(|name| name == file)), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with('.') || name.ends_with(".partial")), "{names:?}");
+}
+
 /// `apply` of the sampler in `out` to the features in `out` gives the weights in `out`.
 ///
 /// Up to 1,025 examples every point of the sampler's tables is kept, so only rounding is left: 1e-12 of a
@@ -45,7 +53,7 @@ fn digits_with_wrong_labels() {
     };
     let (out, again, other) = (folder.path().join("a/b"), folder.path().join("c"), folder.path().join("d"));
     run(&out, "0", "2");
-    assert_eq!(file_names(&out), FILES);
+    assert_complete(&out);
     assert_applies(&out);
 
     let features = NumericTable::read_parquet(&out.join("features.parquet"), "id").unwrap();
@@ -69,11 +77,68 @@ fn digits_with_wrong_labels() {
     // The same seed gives the same bytes, whatever the number of threads; another seed does not.
     run(&again, "0", "1");
     run(&other, "1", "2");
-    for name in FILES {
-        let read = |folder: &Path| fs::read(folder.join(name)).unwrap();
-        assert!(read(&out) == read(&again), "{name} depends on the number of threads");
-        assert!(read(&out) != read(&other), "{name} does not depend on the seed");
+    let read = |folder: &Path, name: &str| fs::read(folder.join(name)).unwrap();
+    assert_eq!(file_names(&out), file_names(&again));
+    for name in file_names(&out) {
+        assert!(read(&out, &name) == read(&again, &name), "{name} depends on the number of threads");
     }
+    for name in FILES {
+        assert!(read(&out, name) != read(&other, name), "{name} does not depend on the seed");
+    }
+}
+
+/// The mid-mass coordinate of each key: the share of the mass that lies below it, and half of that at it.
+fn coordinates(keys: &[f64], masses: &[f64]) -> Vec<f64> {
+    let total: f64 = masses.iter().sum();
+    let share = |key: f64| {
+        let mass = |(other, mass): (&f64, &f64)| if *other < key { *mass } else { 0.5 * mass };
+        keys.iter().zip(masses).filter(|(other, _)| **other <= key).map(mass).sum::<f64>() / total
+    };
+    keys.iter().map(|&key| share(key)).collect()
+}
+
+/// The height at `u` of the piecewise linear rule through these points.
+fn height(knots: &[f64], values: &[f64], u: f64) -> f64 {
+    let right = knots.iter().position(|&knot| u <= knot).unwrap_or(knots.len() - 1).max(1);
+    let t = (u - knots[right - 1]) / (knots[right] - knots[right - 1]);
+    values[right - 1] + t * (values[right] - values[right - 1])
+}
+
+/// A rule is found, and its weights are those that its definition (ranks of the features, weighted sum, share
+/// of the gradient mass, piecewise linear height) gives for the features in the file, computed here anew.
+#[test]
+fn the_weights_are_those_of_the_rule() {
+    let folder = tempdir().unwrap();
+    let out = folder.path();
+    swift_sampler(["search", "--dataset", "digits", "--train-size", "600", "--val-size", "297", "-q"])
+        .args(["--epochs", "20", "--trials", "12", "--noise", "0.4", "--out"])
+        .arg(out)
+        .assert()
+        .success();
+    assert_applies(out);
+    let features = NumericTable::read_parquet(&out.join("features.parquet"), "id").unwrap();
+    let column = |name: &str| -> Vec<f64> {
+        features.column(name).unwrap().iter().map(|&value| f64::from(value)).collect()
+    };
+    let sampler = Sampler::from_json(&fs::read_to_string(out.join("sampler.json")).unwrap()).unwrap();
+    let (params, n) = (sampler.params(), features.ids.len());
+    let mut z = vec![0.0; n];
+    for (name, c) in sampler.spec().features().iter().zip(params.coefficients()) {
+        let ranks = coordinates(&column(name), &vec![1.0; n]);
+        z.iter_mut().zip(ranks).for_each(|(z, rank)| *z += c * rank);
+    }
+    let u = coordinates(&z, &column("grad_norm"));
+    let knots = [&[0.0], params.inner_knots(), &[1.0]].concat();
+    let tau: Vec<f64> = u.iter().map(|&u| height(&knots, params.values(), u)).collect();
+    let total: f64 = tau.iter().sum();
+    let weights = Weights::read_parquet(&out.join("weights.parquet")).unwrap();
+    // Gradient masses are integers of 40 bits in the sampler and the rule is at most 50 steep: 1e-8 of the
+    // uniform probability covers the difference.
+    for (p, tau) in weights.probabilities().iter().zip(tau) {
+        assert!((p - tau / total).abs() * (n as f64) < 1e-8, "{p} against {}", tau / total);
+    }
+    let never = weights.probabilities().iter().filter(|p| **p == 0.0).count();
+    assert!(never > n / 10, "40% of the labels are wrong and only {never} of {n} examples are left out");
 }
 
 /// Searches the data that `write` makes.
@@ -84,7 +149,7 @@ fn finds_a_sampler(dataset: &str, write: impl Fn(&Path)) {
     fs::create_dir(&data).unwrap();
     write(&data);
     search(&out, &["--dataset", dataset, "--data-dir", data.to_str().unwrap()]).assert().success();
-    assert_eq!(file_names(&out), FILES);
+    assert_complete(&out);
     assert_applies(&out);
     let weights = Weights::read_parquet(&out.join("weights.parquet")).unwrap();
     assert_eq!(weights.ids().len(), 60);
@@ -117,7 +182,9 @@ fn options_reach_the_search() {
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
     fs::create_dir(&data).unwrap();
     fashion_mnist(&data, false);
-    search(&out, &["--dataset", "fashion-mnist", "--data-dir", data.to_str().unwrap()])
+    swift_sampler(["search", "-q", "--dataset", "fashion-mnist", "--data-dir", data.to_str().unwrap()])
+        .args(["--epochs", "2", "--trials", "2", "--network", "resnet8-4-4-8", "--val-size", "30", "--out"])
+        .arg(&out)
         .args(["--transform", "cdf", "--noise", "0.2", "--noise-kind", "pair-flip", "--val-labels", "clean"])
         .args(["--score", "accuracy", "--trial-epochs", "0.5", "--train-size", "0", "--seed", "7"])
         .assert()

@@ -83,7 +83,9 @@ impl Journal {
     pub(crate) fn append(&self, cell: Cell) -> Result<()> {
         let mut state = self.lock();
         let line = serde_json::to_string(&cell)? + "\n";
-        state.write(&self.path, line.as_bytes()).with_context(|| format!("writing {}", self.path.display()))?;
+        state
+            .write(&self.path, line.as_bytes())
+            .with_context(|| format!("writing {}", self.path.display()))?;
         state.cells.push(cell);
         Ok(())
     }
@@ -128,13 +130,10 @@ fn check_header(line: &str, expected: &Header) -> Result<()> {
 /// The first setting in which two configurations differ.
 fn difference(found: &serde_json::Value, wanted: &serde_json::Value) -> String {
     let (Some(a), Some(b)) = (found.as_object(), wanted.as_object()) else { return "unreadable".into() };
-    a.keys()
-        .chain(b.keys())
-        .find(|key| a.get(*key) != b.get(*key))
-        .map_or_else(String::new, |key| {
-            let show = |value: Option<&serde_json::Value>| value.map_or("nothing".into(), |v| v.to_string());
-            format!("{key}: {} there, {} asked for", show(a.get(key)), show(b.get(key)))
-        })
+    a.keys().chain(b.keys()).find(|key| a.get(*key) != b.get(*key)).map_or_else(String::new, |key| {
+        let show = |value: Option<&serde_json::Value>| value.map_or("nothing".into(), |v| v.to_string());
+        format!("{key}: {} there, {} asked for", show(a.get(key)), show(b.get(key)))
+    })
 }
 
 #[cfg(test)]
@@ -173,7 +172,10 @@ mod tests {
         assert_eq!(journal.cells(), []);
         journal.append(cell(0)).unwrap();
         drop(journal);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), text.lines().take(2).map(|l| l.to_owned() + "\n").collect::<String>());
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            text.lines().take(2).map(|l| l.to_owned() + "\n").collect::<String>()
+        );
     }
 
     #[test]
@@ -185,7 +187,9 @@ mod tests {
         let error = format!("{:#}", Journal::open(folder.path(), &json!({"trials": 4})).err().unwrap());
         assert!(error.contains("trials: 3 there, 4 asked for"), "{error}");
         let path = folder.path().join("cells.jsonl");
-        for foreign in ["hello\n", "hello", "{\"method\": \"ss\"}\n", "{\"table1_journal\": 9, \"config\": {}}\n"] {
+        for foreign in
+            ["hello\n", "hello", "{\"method\": \"ss\"}\n", "{\"table1_journal\": 9, \"config\": {}}\n"]
+        {
             std::fs::write(&path, foreign).unwrap();
             assert!(Journal::open(folder.path(), &json!({})).is_err());
             assert_eq!(std::fs::read_to_string(&path).unwrap(), foreign, "a foreign file is left alone");

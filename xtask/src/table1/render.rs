@@ -66,7 +66,17 @@ pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
         r.score,
         plan.spec.transform(),
     );
-    let header = ["noise", "realised", "method", "top-1", "best", "minus baseline", "95% interval", "gap closed", "cost"];
+    let header = [
+        "noise",
+        "realised",
+        "method",
+        "top-1",
+        "best",
+        "minus baseline",
+        "95% interval",
+        "gap closed",
+        "cost",
+    ];
     let rows = summary.iter().map(|row| {
         let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
         let interval = match (row.method, row.ci95_low, row.ci95_high) {
@@ -87,7 +97,9 @@ pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
             unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
             interval,
             match row.method {
-                Method::Ss => row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share)),
+                Method::Ss => {
+                    row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share))
+                }
                 Method::Baseline | Method::Oracle => String::new(),
             },
             if row.search_cost > 0.0 { format!("{:.2}", row.search_cost) } else { "0".into() },
@@ -103,9 +115,7 @@ fn serde_name(value: &impl Serialize) -> String {
 
 /// An aligned Markdown table.
 fn table<const N: usize>(out: &mut String, header: &[String; N], rows: &[[String; N]]) {
-    let width = |k: usize| {
-        rows.iter().map(|row| row[k].len()).chain([header[k].len()]).max().unwrap_or(0)
-    };
+    let width = |k: usize| rows.iter().map(|row| row[k].len()).chain([header[k].len()]).max().unwrap_or(0);
     let mut line = |cells: &[String; N]| {
         for (k, cell) in cells.iter().enumerate() {
             let _ = write!(out, "| {cell:>width$} ", width = width(k));

@@ -40,7 +40,9 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
         let scores: Vec<f64> = of(method).map(|c| c.result.top1_last).collect();
         let differences: Vec<f64> = of(method)
             .filter_map(|c| {
-                of(Method::Baseline).find(|b| b.seed == c.seed).map(|b| c.result.top1_last - b.result.top1_last)
+                of(Method::Baseline)
+                    .find(|b| b.seed == c.seed)
+                    .map(|b| c.result.top1_last - b.result.top1_last)
             })
             .collect();
         let (mean, std) = mean_and_std(&scores);
@@ -123,7 +125,10 @@ mod tests {
         ];
         let rows = summarise(&cells);
         let ss = rows.iter().find(|row| row.method == Method::Ss).unwrap();
-        assert_eq!((ss.n, ss.diff_vs_baseline, ss.ci95_low, ss.ci95_high), (3, Some(5.0), Some(5.0), Some(5.0)));
+        assert_eq!(
+            (ss.n, ss.diff_vs_baseline, ss.ci95_low, ss.ci95_high),
+            (3, Some(5.0), Some(5.0), Some(5.0))
+        );
         assert_eq!(ss.gap_closed, Some(0.5));
         assert_eq!(rows[0].gap_closed, Some(0.0));
     }
