@@ -243,3 +243,39 @@ impl CustomOp2 for Join {
         Ok((Some(handle_grad()?), Some(handle_grad()?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Conv2dSpec, conv2d};
+    use candle_core::Var;
+
+    #[test]
+    fn the_registry_forgets_what_is_dropped_and_the_short_way_is_taken() {
+        let w = Var::ones((4, 4, 3, 3), DType::F32, &Device::Cpu).unwrap();
+        let x = Tensor::ones((1, 4, 5, 5), DType::F32, &Device::Cpu).unwrap();
+        let spec = Conv2dSpec { padding: 1, ..Conv2dSpec::default() };
+        let a = conv2d(&x, &w, spec).unwrap();
+        let id = a.id();
+        assert!(registry().contains_key(&id));
+        let known = enter(&a).unwrap();
+        assert!(Arc::ptr_eq(known.slot.as_ref().unwrap(), &registry().get(&id).unwrap().slot));
+        // A tensor derived by candle takes the ordinary way, through a node of its own.
+        let derived = enter(&a.relu().unwrap()).unwrap();
+        assert!(!Arc::ptr_eq(known.slot.as_ref().unwrap(), derived.slot.as_ref().unwrap()));
+        let b = conv2d(&a, &w, spec).unwrap();
+        drop((a, known, derived));
+        assert!(!registry().contains_key(&id));
+        // The graph lives on without the tensor.
+        let grads = b.sum_all().unwrap().backward().unwrap();
+        assert!(grads.get(&w).is_some());
+    }
+
+    #[test]
+    fn nothing_is_tracked_without_variables() {
+        let x = Tensor::ones((1, 4, 5, 5), DType::F32, &Device::Cpu).unwrap();
+        let w = Tensor::ones((4, 4, 3, 3), DType::F32, &Device::Cpu).unwrap();
+        let y = conv2d(&x, &w, Conv2dSpec::default()).unwrap();
+        assert!(!y.track_op() && !registry().contains_key(&y.id()));
+    }
+}

@@ -70,3 +70,17 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         assert!(one == train(n, size, widths), "outside a pool");
     }
 }
+
+/// Independent trainings on one-thread pools of their own do not disturb each other.
+#[test]
+fn concurrent_trainings_are_independent() {
+    let pool = || rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let shapes = [(32, 8, [8, 16]), (16, 16, [16, 24])];
+    let alone = shapes.map(|(n, size, widths)| pool().install(|| train(n, size, widths)));
+    let together = std::thread::scope(|scope| {
+        let runs =
+            shapes.map(|(n, size, widths)| scope.spawn(move || pool().install(|| train(n, size, widths))));
+        runs.map(|run| run.join().unwrap())
+    });
+    assert!(alone == together);
+}

@@ -44,9 +44,9 @@ pub(crate) fn forward(
     } else {
         (0..g.groups)
             .map(|group| {
-                Panels::pack(isa, area * g.cg, g.og, |k, j| {
-                    weight[((group * g.og + j) * g.cg + k % g.cg) * area + k / g.cg]
-                })
+                let first = group * g.og * g.cg * area;
+                let rows: Vec<usize> = (0..area * g.cg).map(|k| first + k % g.cg * area + k / g.cg).collect();
+                Panels::pack(isa, weight, &rows, g.og, g.cg * area)
             })
             .collect()
     };

@@ -75,8 +75,9 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// Packs the matrix `[depth, columns]` whose elements `value(k, j)` gives.
-    pub(crate) fn pack(isa: Isa, depth: usize, columns: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+    /// Packs the matrix `[rows.len(), columns]` whose element `(k, j)` is `weight[rows[k] + j * step]`.
+    pub(crate) fn pack(isa: Isa, weight: &[f32], rows: &[usize], columns: usize, step: usize) -> Self {
+        let depth = rows.len();
         let lanes = isa.lanes();
         let padded = columns.next_multiple_of(lanes);
         let mut values = vec![0.0; depth * padded];
@@ -84,11 +85,10 @@ impl Panels {
         while start < columns {
             let width = panel_width(columns - start, lanes);
             let filled = width.min(columns - start);
-            for k in 0..depth {
-                let row = &mut values[depth * start + k * width..][..filled];
-                for (j, v) in row.iter_mut().enumerate() {
-                    *v = value(k, start + j);
-                }
+            let panel = values[depth * start..].chunks_exact_mut(width);
+            for (to, row) in panel.zip(rows) {
+                let from = weight[row + start * step..].iter().step_by(step);
+                to[..filled].iter_mut().zip(from).for_each(|(v, w)| *v = *w);
             }
             start += width;
         }

@@ -79,10 +79,9 @@ pub(crate) fn input_grad(isa: Isa, g: &Geometry, dy: &[f32], weight: &[f32]) -> 
         }
         let panels = (0..g.groups)
             .map(|group| {
-                Panels::pack(isa, taps.len() * g.og, g.cg, |k, j| {
-                    let o = group * g.og + k % g.og;
-                    weight[(o * g.cg + j) * area + places[k / g.og]]
-                })
+                let outputs = |place: usize| (0..g.og).map(move |o| (group * g.og + o) * g.cg * area + place);
+                let rows: Vec<usize> = places.iter().flat_map(|&p| outputs(p)).collect();
+                Panels::pack(isa, weight, &rows, g.cg, area)
             })
             .collect();
         let mut offsets = Vec::new();

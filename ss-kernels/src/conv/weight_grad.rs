@@ -7,7 +7,7 @@
 use super::geometry::{Frame, Geometry};
 use super::outer::{Outer, Steps};
 use super::winograd;
-use crate::memory::{Output, SharedMut, with_scratch};
+use crate::memory::{Output, with_scratch};
 use crate::parallel;
 use crate::simd::{Isa, dispatch};
 
@@ -155,23 +155,34 @@ unsafe fn partial(isa: Isa, g: &Geometry, frame: &Frame, x: &[f32], dy: &[f32], 
 
 /// Adds the chunks, in order, and turns `[groups][kh * kw][cg][og]` into `[o][cg][kh * kw]`.
 fn to_weight_order(g: &Geometry, partials: &[f32], chunks: usize) -> Vec<f32> {
+    /// Output channels of one task: a cache line of the source, so many rows of the result.
+    const LINE: usize = 16;
     let area = g.kh * g.kw;
-    let size = g.o * g.cg * area;
-    let mut weight = vec![0.0; size];
-    let out = SharedMut::new(&mut weight);
-    parallel::for_each(g.o, size * chunks, |o| {
-        let (group, j) = (o / g.og, o % g.og);
+    let row = g.cg * area;
+    let size = g.o * row;
+    let mut weight = Output::new(size);
+    let out = weight.ptr();
+    let lines = g.og.div_ceil(LINE);
+    parallel::for_each(g.groups * lines, size * chunks, |task| {
+        let (group, first) = (task / lines, task % lines * LINE);
+        let count = LINE.min(g.og - first);
         for c in 0..g.cg {
             for t in 0..area {
-                let at = ((group * area + t) * g.cg + c) * g.og + j;
-                let mut sum = partials[at];
+                let at = ((group * area + t) * g.cg + c) * g.og + first;
+                let mut sums = [0.0f32; LINE];
+                sums[..count].copy_from_slice(&partials[at..at + count]);
                 for chunk in 1..chunks {
-                    sum += partials[chunk * size + at];
+                    let more = &partials[chunk * size + at..][..count];
+                    sums.iter_mut().zip(more).for_each(|(s, v)| *s += v);
                 }
-                // SAFETY: each task owns one output channel's weights.
-                unsafe { *out.at((o * g.cg + c) * area + t) = sum };
+                for (j, sum) in sums.iter().enumerate().take(count) {
+                    let o = group * g.og + first + j;
+                    // SAFETY: each task owns its output channels' weights.
+                    unsafe { *out.at(o * row + c * area + t) = *sum };
+                }
             }
         }
     });
-    weight
+    // SAFETY: every weight of every output channel was written.
+    unsafe { weight.finish(size) }
 }

@@ -38,7 +38,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load_n(p: *const f32, n: usize) -> __m256 {
-        unsafe { _mm256_maskload_ps(p, first(n)) }
+        unsafe { if n >= 8 { _mm256_loadu_ps(p) } else { _mm256_maskload_ps(p, first(n)) } }
     }
     #[inline(always)]
     unsafe fn store(p: *mut f32, v: __m256) {
@@ -46,7 +46,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_n(p: *mut f32, v: __m256, n: usize) {
-        unsafe { _mm256_maskstore_ps(p, first(n), v) }
+        unsafe { if n >= 8 { _mm256_storeu_ps(p, v) } else { _mm256_maskstore_ps(p, first(n), v) } }
     }
     #[inline(always)]
     unsafe fn add(a: __m256, b: __m256) -> __m256 {

@@ -12,11 +12,11 @@ mod weights;
 
 use super::forward::Epilogue;
 use super::gather::{Gather, Pixels};
-use super::geometry::{Frame, Geometry};
+use super::geometry::Geometry;
 use crate::memory::{Output, with_scratch};
 use crate::parallel;
 use crate::simd::{Isa, dispatch};
-use tiles::{InputTiles, OutputTiles, Plane};
+use tiles::{Images, InputTiles, OutputTiles, Plane};
 pub(super) use weight_grad::weight_grad;
 use weights::{Source, Weights};
 
@@ -117,10 +117,6 @@ struct Sizes {
     flops: usize,
 }
 
-fn frame_for<const M: usize>(down: usize, across: usize, channels: usize, padding: usize) -> Frame {
-    Frame { height: down * M + 2, width: across * M + 2, channels, top: padding, left: padding }
-}
-
 fn line_of_tiles(count: usize, from: usize, to: usize) -> Pixels {
     let offsets: Vec<(usize, usize)> = (0..count).map(|t| (t * from, t * to)).collect();
     Pixels::new(&offsets)
@@ -138,7 +134,7 @@ fn convolve<const M: usize>(
     let ([h, w, c], [oh, ow, o]) = (s.from, s.to);
     let (down, across) = (oh.div_ceil(M), ow.div_ceil(M));
     let per_image = down * across;
-    let frame = frame_for::<M>(down, across, c, s.padding);
+    let images_of = Images { height: h, width: w, channels: c, padding: s.padding, across };
     let plane = Plane { height: oh, width: ow, channels: o, across };
     let block = block_tiles(points * (c + o)).min(s.n * per_image);
     let pixels = line_of_tiles(block, c, o);
@@ -152,26 +148,23 @@ fn convolve<const M: usize>(
     parallel::for_each(s.n.div_ceil(per_task), s.flops, |task| {
         let images = task * per_task..((task + 1) * per_task).min(s.n);
         let tiles = images.start * per_image..images.end * per_image;
-        with_scratch(frame.len() + points * block * (c + o), |scratch| {
-            let (framed, rest) = scratch.split_at_mut(frame.len());
+        with_scratch((M + 2) * c + points * block * (c + o), |scratch| {
+            let (zeros, rest) = scratch.split_at_mut((M + 2) * c);
+            zeros.fill(0.0);
             let (inputs, products) = rest.split_at_mut(points * block * c);
             let mut start = tiles.start;
             while start < tiles.end {
                 let count = block.min(tiles.end - start);
                 let runs = Runs { start, end: start + count, per_image };
                 for (index, first, tiles, at) in runs {
-                    if first == 0 {
-                        frame.fill(framed, &x[index * image..][..image], h, w);
-                    }
-                    // SAFETY: the frame covers all patches; `inputs` holds `block` tiles a point.
+                    // SAFETY: `inputs` holds `block` tiles a point.
                     unsafe {
                         dispatch(
                             isa,
                             InputTiles::<M> {
-                                frame: framed.as_ptr(),
-                                row: frame.row(),
-                                channels: c,
-                                across,
+                                images: &images_of,
+                                image: x[index * image..][..image].as_ptr(),
+                                zeros,
                                 first,
                                 count: tiles,
                                 out: inputs.as_mut_ptr().add(at * c),

@@ -6,15 +6,25 @@
 use super::transforms::{Line, input, output, output_transposed, taps_transposed};
 use crate::simd::{Kernel, Simd};
 
-/// Transforms input patches of `M + 2` by `M + 2` pixels: `Bt d B`.
-pub(super) struct InputTiles<const M: usize> {
-    /// First patch's first pixel, in a frame that covers all patches.
-    pub(super) frame: *const f32,
-    /// Values of one frame row.
-    pub(super) row: usize,
+/// The images that patches are cut from.
+#[derive(Clone, Copy)]
+pub(super) struct Images {
+    pub(super) height: usize,
+    pub(super) width: usize,
     pub(super) channels: usize,
-    /// Tiles along one row of tiles, the first tile's index in its image, and how many tiles.
+    /// Zero rows above and zero columns to the left of the first patch's image part.
+    pub(super) padding: usize,
+    /// Tiles along one row of tiles.
     pub(super) across: usize,
+}
+
+/// Transforms input patches of `M + 2` by `M + 2` pixels, zero outside the image: `Bt d B`.
+pub(super) struct InputTiles<'a, const M: usize> {
+    pub(super) images: &'a Images,
+    pub(super) image: *const f32,
+    /// A row of `M + 2` zero pixels.
+    pub(super) zeros: &'a [f32],
+    /// The first tile's index in its image, and how many tiles.
     pub(super) first: usize,
     pub(super) count: usize,
     /// First tile's place, and values from one point to the next.
@@ -22,34 +32,48 @@ pub(super) struct InputTiles<const M: usize> {
     pub(super) point: usize,
 }
 
-impl<const M: usize> Kernel for InputTiles<M> {
+impl<const M: usize> Kernel for InputTiles<'_, M> {
     type Out = ();
 
-    // SAFETY conditions: the frame covers the patches of all tiles; `out` has room for all points.
+    // SAFETY conditions: `image` is a whole image; `zeros` holds `(M + 2) * channels` values; `out` has
+    // room for all points.
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let n = M + 2;
+        let Images { height, width, channels, padding, across } = *self.images;
         for t in 0..self.count {
             let tile = self.first + t;
-            let corner = tile / self.across * M * self.row + tile % self.across * M * self.channels;
+            // Wrapping: the patch may begin above or left of the image; only pixels inside are read.
+            let top = (tile / across * M).wrapping_sub(padding);
+            let left = (tile % across * M).wrapping_sub(padding);
+            let mut rows = [self.zeros.as_ptr(); 6];
+            for (i, row) in rows.iter_mut().enumerate().take(n) {
+                let y = top.wrapping_add(i);
+                if y < height {
+                    let pixel = y.wrapping_mul(width).wrapping_add(left);
+                    *row = self.image.wrapping_add(pixel.wrapping_mul(channels));
+                }
+            }
             let mut c = 0;
-            while c < self.channels {
-                let valid = S::LANES.min(self.channels - c);
-                // SAFETY: channels `c..c + valid` of pixels inside the frame; see above.
+            while c < channels {
+                let valid = S::LANES.min(channels - c);
+                // SAFETY: channels `c..c + valid` of pixels inside the image, or of the zero row.
                 unsafe {
-                    let d = self.frame.add(corner + c);
                     let mut half = [[S::zero(); 6]; 6];
                     for j in 0..n {
+                        if left.wrapping_add(j) >= width {
+                            continue;
+                        }
                         let mut line: Line<S> = [S::zero(); 6];
-                        for (i, l) in line.iter_mut().enumerate().take(n) {
-                            *l = S::load_n(d.add(i * self.row + j * self.channels), valid);
+                        for (l, row) in line.iter_mut().zip(rows).take(n) {
+                            *l = S::load_n(row.wrapping_add(j * channels + c), valid);
                         }
                         let line = input::<S, M>(line);
                         for i in 0..n {
                             half[i][j] = line[i];
                         }
                     }
-                    let mut out = self.out.add(t * self.channels + c);
+                    let mut out = self.out.add(t * channels + c);
                     for i in 0..n {
                         let line = input::<S, M>(half[i]);
                         for j in 0..n {

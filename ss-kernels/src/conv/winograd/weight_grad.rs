@@ -1,7 +1,7 @@
 //! The weight gradient by Winograd's transposed algorithm: products over tiles at each point.
 
-use super::tiles::{GradientTiles, InputTiles, Plane, TapGradients};
-use super::{Runs, Tile, block_tiles, frame_for};
+use super::tiles::{GradientTiles, Images, InputTiles, Plane, TapGradients};
+use super::{Runs, Tile, block_tiles};
 use crate::conv::geometry::Geometry;
 use crate::conv::outer::{Outer, Steps};
 use crate::conv::weight_grad::Part;
@@ -27,31 +27,28 @@ unsafe fn partial<const M: usize>(isa: Isa, g: &Geometry, x: &[f32], dy: &[f32],
     let points = (M + 2) * (M + 2);
     let (down, across) = (g.oh.div_ceil(M), g.ow.div_ceil(M));
     let per_image = down * across;
-    let frame = frame_for::<M>(down, across, g.c, g.padding);
+    let images_of = Images { height: g.h, width: g.w, channels: g.c, padding: g.padding, across };
     let plane = Plane { height: g.oh, width: g.ow, channels: g.o, across };
     let tiles = images.start * per_image..images.end * per_image;
     let block = (2 * block_tiles(points * (g.c + width))).clamp(1, tiles.len());
     let gradient = points * g.c * width;
-    with_scratch(frame.len() + points * block * (g.c + width) + gradient, |scratch| {
-        let (framed, rest) = scratch.split_at_mut(frame.len());
+    with_scratch((M + 2) * g.c + points * block * (g.c + width) + gradient, |scratch| {
+        let (zeros, rest) = scratch.split_at_mut((M + 2) * g.c);
+        zeros.fill(0.0);
         let (inputs, rest) = rest.split_at_mut(points * block * g.c);
         let (gradients, sums) = rest.split_at_mut(points * block * width);
         let mut start = tiles.start;
         while start < tiles.end {
             let count = block.min(tiles.end - start);
             for (index, from, run, at) in (Runs { start, end: start + count, per_image }) {
-                if from == 0 {
-                    frame.fill(framed, &x[index * g.image()..][..g.image()], g.h, g.w);
-                }
-                // SAFETY: the frame covers all patches; both buffers hold `block` tiles a point.
+                // SAFETY: both buffers hold `block` tiles a point.
                 unsafe {
                     dispatch(
                         isa,
                         InputTiles::<M> {
-                            frame: framed.as_ptr(),
-                            row: frame.row(),
-                            channels: g.c,
-                            across,
+                            images: &images_of,
+                            image: x[index * g.image()..][..g.image()].as_ptr(),
+                            zeros,
                             first: from,
                             count: run,
                             out: inputs.as_mut_ptr().add(at * g.c),
