@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p ss-kernels --example train_speed -- [--net NAME] [--batch N] [--reps N] [--eval]
+//!     [--isa avx512|avx2|portable]
 //! ```
 //! Prints one JSON object a line. On one thread (`RAYON_NUM_THREADS=1`) time is the thread's CPU time,
 //! which other processes on the machine disturb least; else wall-clock time. The best
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use ss_kernels::{
-    Activation, Conv2dSpec, Sgd, SgdConfig, batch_norm_train, conv2d, conv2d_folded, cross_entropy,
+    Activation, Conv2dSpec, Isa, Sgd, SgdConfig, batch_norm_train, conv2d, conv2d_folded, cross_entropy,
     global_avg_pool2d,
 };
 
@@ -149,6 +150,20 @@ fn peak_rss_mib() -> Option<f64> {
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
+    let isa = match args.iter().position(|a| a == "--isa").and_then(|i| args.get(i + 1)) {
+        Some(name) if name == "avx512" => Isa::Avx512,
+        Some(name) if name == "avx2" => Isa::Avx2,
+        Some(name) if name == "portable" => Isa::Portable,
+        Some(name) => candle_core::bail!("no instruction set is called {name}"),
+        None => Isa::current(),
+    };
+    match isa.run_with(|| measure(&args)) {
+        Some(done) => done,
+        None => candle_core::bail!("this CPU lacks {isa:?}"),
+    }
+}
+
+fn measure(args: &[String]) -> Result<()> {
     let value = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1));
     let number = |name: &str, default: usize| value(name).and_then(|v| v.parse().ok()).unwrap_or(default);
     let name = value("--net").map_or("six-conv", |s| s.as_str());

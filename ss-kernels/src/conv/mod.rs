@@ -26,7 +26,8 @@ use geometry::Geometry;
 ///
 /// `x` is `[n, c, h, w]`, `weight` is `[o, c / groups, kh, kw]`; the result is `[n, o, oh, ow]` with
 /// `oh = (h + 2 * padding - kh) / stride + 1`. Differentiable in both. On the CPU with `f32` the kernels
-/// of this crate run; the result is then an `[n, o, oh, ow]` *view* of channels-last memory. Any other
+/// of this crate run; the result is then an `[n, o, oh, ow]` *view* of channels-last memory, which the
+/// crate's other operations take as it is (a `contiguous()` in between would only cost time). Any other
 /// device or type takes candle's own convolution.
 ///
 /// # Errors
