@@ -9,7 +9,7 @@ use ss_features::FeatureTable;
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
 
 use crate::method::Search;
-use crate::{Error, Experiment, Result};
+use crate::{Error, Experiment, Result, picture};
 
 /// Creates `folder` where it is missing and makes sure that files can be written there: to be called before
 /// the work, not after hours of it. Leaves no file behind.
@@ -23,8 +23,8 @@ pub fn prepare_folder(folder: &Path) -> Result<()> {
         .map_err(|reason| Error::Folder { path: folder.to_owned(), reason })
 }
 
-/// `weights.parquet`, `features.parquet`, `summary.md` and, last, `sampler.json` in `folder`, each whole or
-/// not at all.
+/// `weights.parquet`, `features.parquet`, `rule.svg`, `summary.md` and, last, `sampler.json` in `folder`, each
+/// whole or not at all.
 pub fn write_search(
     folder: &Path,
     experiment: &Experiment,
@@ -36,8 +36,13 @@ pub fn write_search(
     prepare_folder(folder)?;
     let features = &search.uniform.features;
     let sampler = fit(spec, &search.outcome.params, features, provenance)?;
+    // Without noise of ours, nobody knows which labels are wrong.
+    let wrong = experiment.wrong.contains(&true).then_some(experiment.wrong.as_slice());
+    let picture =
+        picture::draw(&search.outcome.ranked, &search.outcome.params, &search.outcome.weights, wrong)?;
     write_weights(&folder.join("weights.parquet"), experiment.train_ids.clone(), &search.outcome.weights)?;
     write_features(&folder.join("features.parquet"), experiment.train_ids.clone(), features)?;
+    write_text(&folder.join("rule.svg"), &picture)?;
     write_text(&folder.join("summary.md"), summary)?;
     write_text(&folder.join("sampler.json"), &(sampler.to_json()? + "\n"))
 }
@@ -55,7 +60,8 @@ pub fn fit(
 
 /// Reads a `sampler.json`.
 pub fn read_sampler(path: &Path) -> Result<Sampler> {
-    let text = std::fs::read_to_string(path).map_err(|reason| Error::File { path: path.to_owned(), reason })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|reason| Error::File { path: path.to_owned(), reason })?;
     Sampler::from_json(&text).map_err(|reason| Error::SamplerFile { path: path.to_owned(), reason })
 }
 

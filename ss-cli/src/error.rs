@@ -59,6 +59,12 @@ pub enum Error {
         /// The columns that are there.
         found: Vec<String>,
     },
+    /// A learned sampler could not be drawn.
+    #[error("cannot draw the sampler: {reason}")]
+    Picture {
+        /// What the drawing library said.
+        reason: String,
+    },
     /// An error of the datasets and tables.
     #[error(transparent)]
     Data(#[from] ss_data::Error),

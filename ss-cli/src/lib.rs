@@ -10,6 +10,7 @@
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
+//! | [`picture`] | a learned sampler as one SVG drawing |
 //! | [`artifact`] | `sampler.json`, `weights.parquet`, `features.parquet` and the summary in words |
 //! | [`progress`] | bars on a terminal, lines elsewhere |
 
@@ -17,6 +18,7 @@ pub mod artifact;
 pub mod error;
 pub mod experiment;
 pub mod method;
+pub mod picture;
 pub mod progress;
 pub mod recipe;
 pub mod search;

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// Folder that holds the dataset [default: the place where its package installs it]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Where sampler.json, weights.parquet, features.parquet and summary.md go
+    /// Where sampler.json, weights.parquet, features.parquet, rule.svg and summary.md go
     #[arg(long, default_value = "swift-sampler-out")]
     out: PathBuf,
     /// Make this share of the training labels wrong first, in [0, 1): to study the method
@@ -82,14 +82,15 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let progress = Progress::new(2.0 + recipe.trials as f64 * trial, args.quiet);
     let part = progress.part(dataset.name.clone());
     let methods = [Method::Baseline, Method::Ss];
-    let outcome = method::run(&experiment, &recipe, &spec, &methods, &Device::Cpu, seed, |event| match event {
-        Event::Epoch { method, epoch: at, epochs, loss } => {
-            part.advance(epoch, &format!("{method}, epoch {at}/{epochs}, loss {loss:.3}"));
-        }
-        Event::Trial { trial: at, trials, record, best } => {
-            part.advance(trial, &format!("trial {at}/{trials} ({}), best so far {best:.4}", record.name));
-        }
-    })?;
+    let outcome =
+        method::run(&experiment, &recipe, &spec, &methods, &Device::Cpu, seed, |event| match event {
+            Event::Epoch { method, epoch: at, epochs, loss } => {
+                part.advance(epoch, &format!("{method}, epoch {at}/{epochs}, loss {loss:.3}"));
+            }
+            Event::Trial { trial: at, trials, record, best } => {
+                part.advance(trial, &format!("trial {at}/{trials} ({}), best so far {best:.4}", record.name));
+            }
+        })?;
     drop(part);
     progress.finish();
     let search = outcome.search.context("the search left no result")?;
@@ -105,7 +106,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     ]);
     artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary)?;
     print!("{summary}");
-    println!("\nWritten to {}: sampler.json, weights.parquet, features.parquet, summary.md", args.out.display());
+    println!(
+        "\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md",
+        args.out.display()
+    );
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use tempfile::tempdir;
 use crate::command::{apply, file_names, search, swift_sampler};
 use crate::fixtures::{cifar_batches, cifar_parquet, fashion_mnist};
 
-const FILES: [&str; 4] = ["features.parquet", "sampler.json", "summary.md", "weights.parquet"];
+const FILES: [&str; 5] = ["features.parquet", "rule.svg", "sampler.json", "summary.md", "weights.parquet"];
 
 /// The promised files are there, and none that is temporary.
 #[track_caller]
