@@ -33,12 +33,8 @@ impl Augmentation {
     pub fn place(&self, stream: Stream, example: u64, copy: u64) -> Placement {
         let bits = stream.index(example).index(copy).hash();
         let span = 2 * self.crop_padding as u64 + 1;
-        let shift = |bits: u64| ((bits & 0xffff_ffff) * span >> 32) as isize - self.crop_padding as isize;
-        Placement {
-            down: shift(bits),
-            right: shift(bits >> 31),
-            flip: self.flip && bits >> 63 == 1,
-        }
+        let shift = |bits: u64| (((bits & 0xffff_ffff) * span) >> 32) as isize - self.crop_padding as isize;
+        Placement { down: shift(bits), right: shift(bits >> 31), flip: self.flip && bits >> 63 == 1 }
     }
 }
 
@@ -67,9 +63,11 @@ pub fn write_image(
             let last = (width as isize - placement.right).clamp(0, width as isize) as usize;
             row[..first].fill(0.0);
             row[last..].fill(0.0);
-            let start = (first as isize + placement.right) as usize;
-            for (value, &pixel) in row[first..last].iter_mut().zip(&source[start..]) {
-                *value = f32::from(pixel) * scale + offset;
+            if first < last {
+                let start = (first as isize + placement.right) as usize;
+                for (value, &pixel) in row[first..last].iter_mut().zip(&source[start..]) {
+                    *value = f32::from(pixel) * scale + offset;
+                }
             }
             if placement.flip {
                 row.reverse();

@@ -50,7 +50,8 @@ impl TrainSettings {
     /// # Errors
     /// [`Error::InvalidSetting`] naming the first setting that is out of range.
     pub fn check(self) -> Result<TrainConfig> {
-        let invalid = |setting, found: String, expected| Err(Error::InvalidSetting { setting, found, expected });
+        let invalid =
+            |setting, found: String, expected| Err(Error::InvalidSetting { setting, found, expected });
         if self.epochs == 0 {
             return invalid("epochs", "0".into(), "at least 1");
         }
@@ -67,7 +68,11 @@ impl TrainSettings {
             return invalid("nesterov", "true".into(), "a positive momentum, or nesterov = false");
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return invalid("weight_decay", self.weight_decay.to_string(), "a non-negative number such as 5e-4");
+            return invalid(
+                "weight_decay",
+                self.weight_decay.to_string(),
+                "a non-negative number such as 5e-4",
+            );
         }
         Ok(TrainConfig { settings: self })
     }

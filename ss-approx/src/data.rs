@@ -6,8 +6,8 @@ use ss_data::ImageSet;
 use ss_sampler::Draw;
 use ss_seed::Stream;
 
-use crate::augment::{Augmentation, Placement, write_image};
 use crate::Result;
+use crate::augment::{Augmentation, Placement, write_image};
 
 /// Mean and deviation of each channel over a set of images, in units of pixels (0 to 255).
 #[derive(Clone, Debug, PartialEq)]

@@ -59,8 +59,10 @@ impl Score {
             Self::Calibrated => {
                 let Calibration { temperature, noise } = Calibration::fit(logits, classes, labels);
                 let floor = noise / classes as f64;
-                rows.map(|(row, label)| ((1.0 - noise) * Tempered::new(row, label, temperature).p + floor).ln())
-                    .collect()
+                rows.map(|(row, label)| {
+                    ((1.0 - noise) * Tempered::new(row, label, temperature).p + floor).ln()
+                })
+                .collect()
             }
         })
     }
@@ -222,7 +224,8 @@ mod tests {
 
     #[test]
     fn bad_input_is_located() {
-        let of = |logits: &[f32], labels: &[u32]| Score::Accuracy.of(logits, 3, labels).unwrap_err().to_string();
+        let of =
+            |logits: &[f32], labels: &[u32]| Score::Accuracy.of(logits, 3, labels).unwrap_err().to_string();
         assert!(of(&LOGITS[..6], &LABELS).contains("3 labels times 3 classes"));
         assert!(of(&LOGITS[..3], &[3]).contains("below 3"));
         assert!(of(&[0.0, 1.0, 2.0, 0.0, f32::NAN, 0.0], &[0, 0]).contains("row 1"));
@@ -241,7 +244,10 @@ mod tests {
     fn calibration_agrees_with_scipy() {
         let value = |i: usize, k: usize| ((13 * i + 29 * k + 7 * i * k) % 41) as f32 / 4.0 - 5.0;
         let logits: Vec<f32> = (0..40).flat_map(|i| (0..4).map(move |k| value(i, k))).collect();
-        let labels: [u32; 40] = [1, 0, 3, 0, 2, 2, 0, 2, 2, 0, 1, 0, 0, 2, 0, 0, 2, 1, 1, 1, 3, 0, 0, 1, 3, 0, 3, 2, 2, 1, 0, 1, 3, 1, 1, 1, 3, 0, 2, 1];
+        let labels: [u32; 40] = [
+            1, 0, 3, 0, 2, 2, 0, 2, 2, 0, 1, 0, 0, 2, 0, 0, 2, 1, 1, 1, 3, 0, 0, 1, 3, 0, 3, 2, 2, 1, 0, 1,
+            3, 1, 1, 1, 3, 0, 2, 1,
+        ];
         // tests/oracle/score.py, NumPy 2.4.6, SciPy 1.17.1.
         let fitted = Calibration::fit(&logits, 4, &labels);
         assert!((fitted.temperature - 3.684_196).abs() < 1e-3, "{fitted:?}");

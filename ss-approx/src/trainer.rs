@@ -70,7 +70,14 @@ impl Trainer<'_> {
     }
 
     /// The draws of a run's epoch `epoch`: exactly an ordinary shuffled epoch when the sampling is uniform.
-    fn plan(&self, run: &Run, epoch: usize, draws: usize, sampled: &mut Sampled, session: &Session) -> Result<EpochPlan> {
+    fn plan(
+        &self,
+        run: &Run,
+        epoch: usize,
+        draws: usize,
+        sampled: &mut Sampled,
+        session: &Session,
+    ) -> Result<EpochPlan> {
         let stream = run.seed.stream("epoch-order");
         let weights = sampled.weights(epoch, || session.features(self.data.images()))?;
         Ok(match weights {
@@ -176,7 +183,8 @@ impl Session<'_> {
 /// The number of draws of each epoch of a run: whole epochs of `examples`, then the fraction that is left.
 fn epoch_lengths(epochs: f64, examples: usize) -> Result<Vec<usize>> {
     let draws = (epochs * examples as f64).round();
-    if !draws.is_finite() || draws < 1.0 || draws >= 9e15 {
+    // The upper end is where f64 stops counting every integer.
+    if !(1.0..9e15).contains(&draws) {
         return Err(Error::InvalidSetting {
             setting: "epochs",
             found: epochs.to_string(),

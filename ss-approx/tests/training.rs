@@ -1,5 +1,7 @@
 //! Training, trials and their random numbers, on a small generated problem.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use candle_core::Device;

@@ -29,3 +29,8 @@ pub use experiment::{Experiment, ExperimentConfig, ValidationLabels};
 pub use method::{Method, MethodResult};
 pub use recipe::Recipe;
 pub use search::{SearchConfig, SearchOutcome, TrialRecord};
+
+/// The example of the README compiles and holds.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -16,7 +16,9 @@ use crate::search::{SearchConfig, SearchOutcome, TrialRecord, search};
 use crate::{Experiment, Recipe, Result, artifact};
 
 /// A way to train on data with wrong labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Every example once an epoch.
@@ -53,8 +55,12 @@ pub struct MethodResult {
     /// Wall-clock seconds of everything before it: for Swift Sampler all trials (the uniform run is the
     /// baseline that everyone has).
     pub search_seconds: f64,
-    /// The same in units of one full training.
+    /// Cost of all trials in units of one full training.
     pub search_cost: f64,
+    /// Cost of the forward passes over the training data that read features, for the reference and in the
+    /// final training, in units of one full training: a forward pass is a third of an epoch.
+    #[serde(default)]
+    pub feature_cost: f64,
     /// What the search found; only for Swift Sampler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSummary>,
@@ -244,11 +250,15 @@ fn judge(
         train_seconds,
         search_seconds: 0.0,
         search_cost: 0.0,
+        feature_cost: 0.0,
         search: None,
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call site; the arguments are the whole context of a method")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site; the arguments are the whole context of a method"
+)]
 fn swift_sampler(
     trainer: &Trainer,
     experiment: &Experiment,
@@ -280,6 +290,7 @@ fn swift_sampler(
     // Uniform sampling is the baseline bit for bit: when it is the choice, its model exists already.
     let baseline = judge(trainer, experiment, Method::Ss, &uniform.run, uniform_seconds)?;
     let mut final_gain = None;
+    let mut readings = recipe.reference_until as f64;
     let mut result = if outcome.choice.trial == 0 {
         baseline
     } else {
@@ -296,6 +307,7 @@ fn swift_sampler(
         let (run, seconds) = full_run(trainer, experiment, Method::Ss, sampling, seed, observe)?;
         let gain = validation_gain(trainer, experiment, recipe, &run, &uniform.run)?;
         final_gain = Some(gain);
+        readings += run.cost.reread as f64 / experiment.train.len() as f64;
         if gain < 0.0 {
             MethodResult { train_seconds: uniform_seconds + seconds, ..baseline }
         } else {
@@ -304,6 +316,7 @@ fn swift_sampler(
     };
     result.search_seconds = search_seconds;
     result.search_cost = outcome.cost;
+    result.feature_cost = readings / (3.0 * trainer.config.epochs as f64);
     let clean_mass: f64 = outcome
         .weights
         .probabilities()

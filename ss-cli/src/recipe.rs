@@ -85,7 +85,8 @@ impl Recipe {
 
     /// Changes the length of the full training; shared start and reference keep their places in the run.
     pub fn set_epochs(&mut self, epochs: usize) {
-        let scale = |epoch: usize| (epoch * epochs).div_ceil(self.train.epochs.max(1)).clamp(1, epochs.max(1));
+        let scale =
+            |epoch: usize| (epoch * epochs).div_ceil(self.train.epochs.max(1)).clamp(1, epochs.max(1));
         (self.start_epoch, self.reference_until) = (scale(self.start_epoch), scale(self.reference_until));
         self.train.epochs = epochs;
     }

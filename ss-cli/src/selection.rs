@@ -32,14 +32,15 @@ impl Evidence {
     }
 
     /// The recommended trial, or trial 0 where the recommendation does not gain more than `caution` standard
-    /// errors over it. Without a successful trial 0 the recommendation stands.
+    /// errors over it. Without a successful trial 0 the recommendation
+    /// stands, with no gain to speak of.
     pub fn choose(&self, recommended: TrialId, caution: f64) -> Choice {
         let uniform = self.scores.iter().find(|(number, ..)| *number == 0);
         let Some((number, _, scores)) = self.scores.iter().find(|(_, id, _)| *id == recommended) else {
             return Choice { trial: 0, gain: 0.0, standard_error: 0.0 };
         };
         let Some((_, _, base)) = uniform else {
-            return Choice { trial: *number, gain: 0.0, standard_error: f64::INFINITY };
+            return Choice { trial: *number, gain: 0.0, standard_error: 0.0 };
         };
         let (gain, standard_error) = paired(scores, base);
         if gain > caution * standard_error {

@@ -15,7 +15,8 @@ impl NetworkSpec {
     /// # Ok::<(), ss_models::Error>(())
     /// ```
     pub fn multiply_adds(&self, input: InputShape, classes: usize) -> u64 {
-        let mut count = Counter { inputs: input.channels, height: input.height, width: input.width, total: 0 };
+        let mut count =
+            Counter { inputs: input.channels, height: input.height, width: input.width, total: 0 };
         match self {
             Self::SixConv => {
                 for (outputs, stride) in crate::plain::PlainConfig::six_conv().layers {
@@ -34,7 +35,8 @@ impl NetworkSpec {
                 count.conv(16, 3, 1);
                 for stage in 0..3 {
                     for block in 0..(config.depth - 4) / 6 {
-                        count.block((16 << stage) * config.width, if stage > 0 && block == 0 { 2 } else { 1 });
+                        count
+                            .block((16 << stage) * config.width, if stage > 0 && block == 0 { 2 } else { 1 });
                     }
                 }
             }

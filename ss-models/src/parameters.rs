@@ -140,7 +140,10 @@ impl SimpleBackend for Parameters {
         let mut values = self.lock();
         if let Some(var) = values.get(name) {
             if var.shape() != &shape {
-                candle_core::bail!("parameter {name}: shape {:?} exists, {shape:?} was asked for", var.shape())
+                candle_core::bail!(
+                    "parameter {name}: shape {:?} exists, {shape:?} was asked for",
+                    var.shape()
+                )
             }
             return Ok(var.as_tensor().clone());
         }

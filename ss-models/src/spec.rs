@@ -35,7 +35,8 @@ pub enum NetworkSpec {
     SixConv,
 }
 
-const NAMES: [&str; 6] = ["resnet8", "resnet8-W1-W2-W3", "resnet20", "resnet18", "wrn-DEPTH-WIDTH", "six-conv"];
+const NAMES: [&str; 6] =
+    ["resnet8", "resnet8-W1-W2-W3", "resnet20", "resnet18", "wrn-DEPTH-WIDTH", "six-conv"];
 
 impl NetworkSpec {
     /// Builds the network for images of shape `input` and `classes` classes; its values are created in
@@ -84,7 +85,9 @@ impl FromStr for NetworkSpec {
     fn from_str(name: &str) -> Result<Self> {
         let unknown = || Error::UnknownNetwork { name: name.to_owned(), expected: NAMES.to_vec() };
         let numbers = |text: &str| -> Result<Vec<usize>> {
-            text.split('-').map(|part| part.parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(unknown)).collect()
+            text.split('-')
+                .map(|part| part.parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(unknown))
+                .collect()
         };
         match name {
             "resnet8" => return Ok(Self::ResNet(ResNetConfig::resnet8([16, 32, 64]))),

@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Table 1: methods against label noise.
-    ReproduceTable1(table1::Args),
+    ReproduceTable1(Box<table1::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -31,7 +31,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
-        Task::ReproduceTable1(args) => table1::run(args),
+        Task::ReproduceTable1(args) => table1::run(*args),
         Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };

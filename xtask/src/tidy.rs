@@ -27,7 +27,9 @@ fn root() -> PathBuf {
 
 fn violations(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for required in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+    for required in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]
+    {
         if !root.join(required).is_file() {
             found.push(format!("{required}: missing"));
         }

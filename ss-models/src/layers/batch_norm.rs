@@ -35,8 +35,23 @@ impl BatchNorm {
         })
     }
 
+    /// Scale and shift `[channels]` that stand for the normalisation by the running statistics:
+    /// `batch_norm(x) = x * scale + shift`.
+    pub(super) fn folded(&self) -> Result<(Tensor, Tensor)> {
+        let inv_std = (self.running_var.as_detached_tensor() + Self::EPS)?.sqrt()?.recip()?;
+        let scale = (self.scale.detach() * inv_std)?;
+        let shift = (self.shift.detach() - (self.running_mean.as_detached_tensor() * &scale)?)?;
+        Ok((scale, shift))
+    }
+
     /// Normalises `x`, adds `residual` and applies `act`, in one pass over memory on the CPU.
-    pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, act: Activation, mode: Mode) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        act: Activation,
+        mode: Mode,
+    ) -> Result<Tensor> {
         match mode {
             Mode::Train => {
                 let (y, stats) =

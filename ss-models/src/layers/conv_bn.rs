@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
 use ss_kernels::{Activation, Conv2dSpec};
 
-use super::{BatchNorm, in_mode};
+use super::BatchNorm;
 use crate::{Mode, Result};
 
 /// The shape of a square convolution without bias.
@@ -61,7 +61,16 @@ impl ConvBn {
 
     /// Maps `[n, inputs, h, w]` to `[n, outputs, h', w']`; `residual` has the shape of the result.
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
-        let y = ss_kernels::conv2d(x, &in_mode(&self.weight, mode), self.spec)?;
-        self.norm.forward(&y, residual, self.act, mode)
+        match mode {
+            Mode::Train => {
+                let y = ss_kernels::conv2d(x, &self.weight, self.spec)?;
+                self.norm.forward(&y, residual, self.act, mode)
+            }
+            Mode::Eval => {
+                let (scale, shift) = self.norm.folded()?;
+                let weight = self.weight.detach();
+                Ok(ss_kernels::conv2d_folded(x, &weight, self.spec, &scale, &shift, residual, self.act)?)
+            }
+        }
     }
 }

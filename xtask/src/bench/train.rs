@@ -117,7 +117,8 @@ pub(super) fn measure_in_process(name: &str, batch: usize, reps: usize, pass: Pa
         Pass::Eval => "eval",
     };
     let (batch, reps) = (batch.to_string(), reps.to_string());
-    let flags = ["bench", "train", "--json", "--only", name, "--batch", &batch, "--reps", &reps, "--pass", pass];
+    let flags =
+        ["bench", "train", "--json", "--only", name, "--batch", &batch, "--reps", &reps, "--pass", pass];
     let output = Command::new(exe).args(flags).output()?;
     if !output.status.success() {
         bail!("measuring {name}: {}", String::from_utf8_lossy(&output.stderr).trim());

@@ -33,11 +33,15 @@ pub(crate) fn run(args: Args) -> Result<()> {
         compute(&plan, &dataset, &journal, units)?;
     }
     let cells = journal.cells();
-    let wanted: Vec<Cell> = plan.wanted().filter_map(|key| cells.iter().find(|c| c.key() == key).cloned()).collect();
+    let wanted: Vec<Cell> =
+        plan.wanted().filter_map(|key| cells.iter().find(|c| c.key() == key).cloned()).collect();
     let summary = statistics::summarise(&wanted);
     render::write(&plan, &wanted, &summary).with_context(|| format!("writing {}", plan.out.display()))?;
-    print!("{}", render::markdown(&plan, &wanted, &summary));
-    println!("\nWritten: {}", [plan.out.join("table1.json"), plan.out.join("table1.md")].map(display).join(", "));
+    print!("{}", render::markdown(&plan, &summary));
+    println!(
+        "\nWritten: {}",
+        [plan.out.join("table1.json"), plan.out.join("table1.md")].map(display).join(", ")
+    );
     Ok(())
 }
 
@@ -86,7 +90,9 @@ fn compute(plan: &Plan, dataset: &Dataset, journal: &Journal, units: Vec<Unit>) 
             let stop = failure.lock().map_or(true, |failure| failure.is_some());
             let next = queue.lock().ok().and_then(|mut queue| queue.next());
             match next {
-                Some(unit) if !stop => pool.install(|| compute_unit(plan, dataset, journal, &unit, &progress))?,
+                Some(unit) if !stop => {
+                    pool.install(|| compute_unit(plan, dataset, journal, &unit, &progress))?
+                }
                 _ => return Ok(()),
             }
         }
@@ -110,7 +116,13 @@ fn compute(plan: &Plan, dataset: &Dataset, journal: &Journal, units: Vec<Unit>) 
     }
 }
 
-fn compute_unit(plan: &Plan, dataset: &Dataset, journal: &Journal, unit: &Unit, progress: &Progress) -> Result<()> {
+fn compute_unit(
+    plan: &Plan,
+    dataset: &Dataset,
+    journal: &Journal,
+    unit: &Unit,
+    progress: &Progress,
+) -> Result<()> {
     let seed = Seed::new(unit.seed);
     let config = ExperimentConfig {
         sizes: plan.recipe.sizes(),
@@ -134,7 +146,12 @@ fn compute_unit(plan: &Plan, dataset: &Dataset, journal: &Journal, unit: &Unit, 
     for result in outcome.results {
         // The uniform run may have been made for Swift Sampler alone.
         if unit.methods.contains(&result.method) {
-            let cell = Cell { noise: unit.noise, realized_noise: experiment.realized_noise, seed: unit.seed, result };
+            let cell = Cell {
+                noise: unit.noise,
+                realized_noise: experiment.realized_noise,
+                seed: unit.seed,
+                result,
+            };
             progress.keep(&format!("{cell}"));
             journal.append(cell)?;
         }
@@ -149,7 +166,8 @@ fn report(part: &Part, event: Event, epoch_work: f64, trial_work: f64) {
         }
         Event::Trial { trial, trials, record, best } => {
             let score = record.score.map_or_else(|| "failed".to_owned(), |score| format!("{score:.4}"));
-            let line = format!("ss, trial {trial}/{trials} ({}): {score}, best so far {best:.4}", record.name);
+            let line =
+                format!("ss, trial {trial}/{trials} ({}): {score}, best so far {best:.4}", record.name);
             part.advance(trial_work, &line);
         }
     }

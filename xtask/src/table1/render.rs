@@ -31,7 +31,7 @@ pub(crate) fn write(plan: &Plan, cells: &[Cell], summary: &[Row]) -> Result<()> 
         summary,
     };
     let json = serde_json::to_string_pretty(&table)? + "\n";
-    let text = markdown(plan, cells, summary);
+    let text = markdown(plan, summary);
     for (name, content) in [("table1.json", json), ("table1.md", text)] {
         ss_cli::artifact::write_text(&plan.out.join(name), &content)?;
     }
@@ -39,10 +39,9 @@ pub(crate) fn write(plan: &Plan, cells: &[Cell], summary: &[Row]) -> Result<()> 
 }
 
 /// The table as Markdown that also reads well in a terminal.
-pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
+pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
     let mut out = String::new();
     let r = &plan.recipe;
-    let train = cells.first().map_or(0, |_| r.train_size.unwrap_or(0));
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
@@ -50,12 +49,13 @@ pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
          {} on {} training images, {} epochs; {} seeds; symmetric label noise; {} validation labels ({} images).\n\
          Search: {} trials of {} epochs from epoch {}, scored by {}, transform {}.\n\
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
-         best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Cost: all trials, in units of\n\
-         one full training, beyond the uniform run that is the baseline.\n",
+         best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
+         training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
+         passes that read features.\n",
         plan.dataset,
         plan.profile,
         r.network,
-        if train == 0 { "all".to_owned() } else { train.to_string() },
+        r.train_size.map_or_else(|| "all".to_owned(), |size| size.to_string()),
         r.train.epochs,
         plan.seeds,
         serde_name(&plan.validation_labels),
@@ -75,8 +75,10 @@ pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
         "minus baseline",
         "95% interval",
         "gap closed",
-        "cost",
+        "trials",
+        "features",
     ];
+    let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
     let rows = summary.iter().map(|row| {
         let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
         let interval = match (row.method, row.ci95_low, row.ci95_high) {
@@ -102,7 +104,8 @@ pub(crate) fn markdown(plan: &Plan, cells: &[Cell], summary: &[Row]) -> String {
                 }
                 Method::Baseline | Method::Oracle => String::new(),
             },
-            if row.search_cost > 0.0 { format!("{:.2}", row.search_cost) } else { "0".into() },
+            cost(row.search_cost),
+            cost(row.feature_cost),
         ]
     });
     table(&mut out, &header.map(String::from), &rows.collect::<Vec<_>>());

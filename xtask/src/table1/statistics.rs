@@ -24,6 +24,7 @@ pub(crate) struct Row {
     pub(crate) mean_best: f64,
     pub(crate) realized_noise: f64,
     pub(crate) search_cost: f64,
+    pub(crate) feature_cost: f64,
     /// `(method - baseline) / (oracle - baseline)`; absent unless the oracle is better than the baseline.
     pub(crate) gap_closed: Option<f64>,
 }
@@ -64,6 +65,7 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             mean_best: average(|c| c.result.top1_best),
             realized_noise: average(|c| c.realized_noise),
             search_cost: average(|c| c.result.search_cost),
+            feature_cost: average(|c| c.result.feature_cost),
             gap_closed: diff_vs_baseline.filter(|_| room > 0.0).map(|d| d / room),
         });
     }
