@@ -8,11 +8,12 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Refresh, Sampling, Trainer, UniformRun, UniformRunConfig};
+use ss_approx::{Refresh, Sampling, Score, Trainer, UniformRun, UniformRunConfig};
 use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
 use crate::search::{SearchConfig, SearchOutcome, TrialRecord, search};
+use crate::selection::paired;
 use crate::{Experiment, Recipe, Result, artifact};
 
 /// A way to train on data with wrong labels.
@@ -77,10 +78,12 @@ pub struct SearchSummary {
     pub gain: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// Gain in validation score of the model trained under the chosen rule over the baseline; where it is
-    /// negative the baseline was kept. Absent when uniform sampling was chosen.
+    /// Gain in validation accuracy, in `[-1, 1]`, of the model trained under the chosen rule over the
+    /// baseline; absent when uniform sampling was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_gain: Option<f64>,
+    /// Whether the model trained under the chosen rule was kept; otherwise the result is the baseline's.
+    pub kept: bool,
     /// Effective sample size over the number of training examples.
     pub effective_share: f64,
     /// Share of the probability that lies on truly clean examples.
@@ -131,7 +134,7 @@ pub struct Outcome {
 pub struct Search {
     /// The uniform run.
     pub uniform: UniformRun,
-    /// The search's outcome.
+    /// The search's outcome; uniform sampling where the model trained under the found rule was not kept.
     pub outcome: SearchOutcome,
 }
 
@@ -281,7 +284,7 @@ fn swift_sampler(
         caution: recipe.caution,
     };
     let mut done = 0;
-    let outcome = search(trainer, &experiment.validation, &uniform, &config, seed, |record, best| {
+    let mut outcome = search(trainer, &experiment.validation, &uniform, &config, seed, |record, best| {
         done += 1;
         observe(Event::Trial { trial: done, trials: config.trials, record, best });
     })?;
@@ -289,7 +292,7 @@ fn swift_sampler(
 
     // Uniform sampling is the baseline bit for bit: when it is the choice, its model exists already.
     let baseline = judge(trainer, experiment, Method::Ss, &uniform.run, uniform_seconds)?;
-    let mut final_gain = None;
+    let (mut final_gain, mut kept) = (None, false);
     let mut readings = recipe.reference_until as f64;
     let mut result = if outcome.choice.trial == 0 {
         baseline
@@ -305,12 +308,13 @@ fn swift_sampler(
             })),
         };
         let (run, seconds) = full_run(trainer, experiment, Method::Ss, sampling, seed, observe)?;
-        let gain = validation_gain(trainer, experiment, recipe, &run, &uniform.run)?;
+        let (gain, standard_error) = validation_gain(trainer, experiment, &run, &uniform.run)?;
         final_gain = Some(gain);
         readings += run.cost.reread as f64 / experiment.train.len() as f64;
-        if gain < 0.0 {
+        if gain <= recipe.caution * standard_error {
             MethodResult { train_seconds: uniform_seconds + seconds, ..baseline }
         } else {
+            kept = true;
             judge(trainer, experiment, Method::Ss, &run, seconds)?
         }
     };
@@ -328,6 +332,7 @@ fn swift_sampler(
     result.search = Some(SearchSummary {
         reference_epoch: uniform.reference_epoch,
         final_gain,
+        kept,
         chosen: outcome.trials[outcome.choice.trial].name.clone(),
         gain: outcome.choice.gain,
         standard_error: outcome.choice.standard_error,
@@ -336,22 +341,27 @@ fn swift_sampler(
         loss_auroc: auroc(uniform.features.column("loss")?, &experiment.wrong),
         trials: outcome.trials.clone(),
     });
+    if !kept {
+        outcome.fall_back_to_uniform()?;
+    }
     Ok((result, Search { uniform, outcome }))
 }
 
-/// Gain in validation score of one finished model over another.
+/// Gain in validation accuracy of one finished model over another, and its standard error.
+///
+/// Accuracy, whatever the score of the trials was: a likelihood also rewards mere caution, and what a user
+/// wants of the finished model is the right label.
 fn validation_gain(
     trainer: &Trainer,
     experiment: &Experiment,
-    recipe: &Recipe,
     run: &FullRun,
     base: &FullRun,
-) -> Result<f64> {
-    let score = |run: &FullRun| -> Result<f64> {
+) -> Result<(f64, f64)> {
+    let hits = |run: &FullRun| -> Result<Vec<f64>> {
         let predictions = trainer.predict(&run.last, &experiment.validation)?;
-        Ok(predictions.score(recipe.score, experiment.validation.labels())?)
+        Ok(predictions.example_scores(Score::Accuracy, experiment.validation.labels())?)
     };
-    Ok(score(run)? - score(base)?)
+    Ok(paired(&hits(run)?, &hits(base)?))
 }
 
 /// Probability that a wrong label has the larger value, ties counted half; `None` when one class is empty.

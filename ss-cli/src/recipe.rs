@@ -34,7 +34,8 @@ pub struct Recipe {
     pub refresh: Option<usize>,
     /// Share of the old value when re-read features are smoothed, in `[0, 1)`.
     pub smoothing: f64,
-    /// Standard errors that a rule must gain over uniform sampling to replace it.
+    /// Standard errors that a rule must gain over uniform sampling to replace it: in its trial, and again as a
+    /// trained model in validation accuracy.
     pub caution: f64,
 }
 

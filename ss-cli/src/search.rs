@@ -59,6 +59,16 @@ pub struct SearchOutcome {
     pub ranked: RankedFeatures,
 }
 
+impl SearchOutcome {
+    /// Gives up the chosen rule for uniform sampling: the model trained under it did not prove itself.
+    pub fn fall_back_to_uniform(&mut self) -> Result<()> {
+        self.params = SamplerParams::uniform(self.ranked.spec());
+        self.weights = self.ranked.weights(&self.params)?;
+        self.choice = Choice { trial: 0, gain: 0.0, standard_error: self.choice.standard_error };
+        Ok(())
+    }
+}
+
 /// Searches a sampler for the trained `uniform` run.
 ///
 /// Every candidate sees the same random numbers, drawn from `seed`. `observe` is told of each trial and the

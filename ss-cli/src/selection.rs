@@ -3,8 +3,8 @@
 //! The optimiser recommends the trial with the best posterior mean. Validation data are finite, so the best of
 //! many candidates looks better than it is. A rule therefore replaces uniform sampling only when its gain over
 //! the uniform trial, paired example by example on the validation set, exceeds a multiple of the gain's
-//! standard error; and the model trained under it replaces the baseline only when it scores at least as well
-//! on the validation set.
+//! standard error; and the model trained under it replaces the baseline only when its validation accuracy
+//! passes the same test.
 
 use ss_bo::TrialId;
 
@@ -52,7 +52,7 @@ impl Evidence {
 }
 
 /// Mean of `a - b` over pairs and its standard error.
-fn paired(a: &[f64], b: &[f64]) -> (f64, f64) {
+pub(crate) fn paired(a: &[f64], b: &[f64]) -> (f64, f64) {
     let n = a.len() as f64;
     let mean = a.iter().zip(b).map(|(x, y)| x - y).sum::<f64>() / n;
     let variance = a.iter().zip(b).map(|(x, y)| (x - y - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);

@@ -162,12 +162,26 @@ fn summary(
         outcome.trials.len(),
         outcome.cost,
     );
+    let rejected =
+        results.iter().filter_map(|r| r.search.as_ref()).find_map(|s| s.final_gain.map(|gain| (s, gain)));
     if outcome.choice.trial == 0 {
-        out += &format!(
-            "Chosen: uniform sampling. No rule gained more than {} standard errors over it on the validation \
-             set.\n\n",
-            recipe.caution
-        );
+        out += &match rejected {
+            Some((found, gain)) => format!(
+                "Chosen: uniform sampling. The best rule ({}) gained {:+.4} +- {:.4} ({}) in its trial, but the model \
+                 trained under it was not clearly more accurate than the baseline on the validation set \
+                 ({:+.2} points).\n\n",
+                found.chosen,
+                found.gain,
+                found.standard_error,
+                recipe.score,
+                100.0 * gain
+            ),
+            None => format!(
+                "Chosen: uniform sampling. No rule gained more than {} standard errors over it on the validation \
+                 set.\n\n",
+                recipe.caution
+            ),
+        };
     } else {
         out += &format!(
             "Chosen: {} (trial {}), {} {:+.4} +- {:.4} over uniform sampling on the validation set.\n\n",
