@@ -11,9 +11,9 @@ use crate::{Error, Result};
 /// rate of 0.1 that falls to zero along a cosine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSettings {
-    /// Passes over the training data, at least 1.
+    /// Passes over the training data, 1 to 10^6.
     pub epochs: usize,
-    /// Images a step, at least 1.
+    /// Images a step, 1 to 10^6.
     pub batch_size: usize,
     /// Learning rate at the start, positive.
     pub learning_rate: f64,
@@ -52,11 +52,11 @@ impl TrainSettings {
     pub fn check(self) -> Result<TrainConfig> {
         let invalid =
             |setting, found: String, expected| Err(Error::InvalidSetting { setting, found, expected });
-        if self.epochs == 0 {
-            return invalid("epochs", "0".into(), "at least 1");
+        if !(1..=1_000_000).contains(&self.epochs) {
+            return invalid("epochs", self.epochs.to_string(), "at least 1, and at most 1000000");
         }
-        if self.batch_size == 0 {
-            return invalid("batch_size", "0".into(), "at least 1");
+        if !(1..=1_000_000).contains(&self.batch_size) {
+            return invalid("batch_size", self.batch_size.to_string(), "at least 1, and at most 1000000");
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return invalid("learning_rate", self.learning_rate.to_string(), "a positive number such as 0.1");

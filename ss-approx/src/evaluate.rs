@@ -76,7 +76,7 @@ impl Predictions {
         score.examples(&self.logits, self.classes, labels)
     }
 
-    /// The features of DESIGN 2.1 against `labels`.
+    /// The features of `docs/method.md` 1 against `labels`.
     ///
     /// # Errors
     /// [`Error::Mismatch`] when the number of labels differs, [`Error::Features`] for logits that are not

@@ -1,7 +1,7 @@
 //! The fast approximation of Swift Sampler: train, share a start, fine-tune, score.
 //!
 //! Judging a sampler by a full training run is what makes learning one expensive. This crate judges it by a
-//! short fine-tuning run instead (DESIGN 2.4):
+//! short fine-tuning run instead (`docs/method.md` 4):
 //!
 //! 1. [`UniformRun`]: one ordinary training run. It yields the *reference*
 //!    checkpoint, early, where features are read, and the [`SharedStart`], in the middle, from which every

@@ -12,7 +12,7 @@ pub enum Sampling {
     Uniform,
     /// The same weights in every epoch.
     Fixed(Weights),
-    /// The rule is applied again to fresh features during training (DESIGN 2.8).
+    /// The rule is applied again to fresh features during training (`docs/method.md` 8).
     Refreshed(Box<Refresh>),
 }
 

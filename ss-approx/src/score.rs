@@ -1,4 +1,4 @@
-//! The score P of a model on validation data (DESIGN 2.5).
+//! The score P of a model on validation data (`docs/method.md` 5).
 
 use std::fmt;
 use std::str::FromStr;

@@ -11,7 +11,7 @@ use crate::{Predictions, Result, Sampling, Score, Trainer};
 /// The checkpoint from which every candidate starts: weights *and* batch-normalisation statistics, taken
 /// from the middle of the uniform run. From there a bad sampler keeps hurting and a good one heals within an
 /// epoch; from an early start, trials cannot tell samplers apart, because the harm lies in epochs that they
-/// never see (DESIGN 2.4).
+/// never see (`docs/method.md` 4).
 #[derive(Clone, Debug)]
 pub struct SharedStart {
     snapshot: Snapshot,

@@ -1,4 +1,4 @@
-//! The baseline run and the two checkpoints that a search takes from it (DESIGN 2.4).
+//! The baseline run and the two checkpoints that a search takes from it (`docs/method.md` 4).
 
 use ss_data::ImageSet;
 use ss_features::{FeatureTable, RunningMean};

@@ -5,7 +5,7 @@ use ss_approx::TrainingData;
 use ss_data::{Dataset, ImageSet, LabelNoise, SplitSizes};
 use ss_seed::Seed;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Whether validation labels carry the same noise as training labels, as a user's would, or are clean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -52,6 +52,13 @@ impl Experiment {
         let split = ss_data::split(dataset, config.sizes, seed)?;
         let classes = split.train.classes();
         let noisy = config.noise.apply(split.train.labels(), classes, seed.stream("train-label-noise"))?;
+        if noisy.wrong.iter().all(|&wrong| wrong) {
+            return Err(Error::InvalidSetting {
+                setting: "--noise",
+                found: config.noise.rate().to_string(),
+                expected: "a rate that leaves some label right: lower it, or raise --train-size",
+            });
+        }
         let validation = match config.validation_labels {
             ValidationLabels::Clean => split.validation,
             ValidationLabels::Noisy => {

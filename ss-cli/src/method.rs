@@ -12,7 +12,7 @@ use ss_approx::{Refresh, Sampling, Score, Trainer, UniformRun, UniformRunConfig}
 use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
-use crate::search::{SearchConfig, SearchOutcome, TrialRecord, search};
+use crate::search::{SearchConfig, SearchOutcome, TrialRecord, is_candidates_fault, search};
 use crate::selection::paired;
 use crate::{Experiment, Recipe, Result, artifact};
 
@@ -51,7 +51,7 @@ pub struct MethodResult {
     pub top1_best: f64,
     /// Validation top-1 of the finished model, against the validation labels in use.
     pub val_top1: f64,
-    /// Wall-clock seconds of the training that made the model.
+    /// Wall-clock seconds of the training that made the model, and of one that was not kept.
     pub train_seconds: f64,
     /// Wall-clock seconds of everything before it: for Swift Sampler all trials (the uniform run is the
     /// baseline that everyone has).
@@ -120,6 +120,11 @@ pub enum Event<'a> {
         /// Best score so far.
         best: f64,
     },
+    /// A method has finished.
+    Finished {
+        /// What it reached.
+        result: &'a MethodResult,
+    },
 }
 
 /// The result of [`run`] with what the artefacts need.
@@ -183,6 +188,7 @@ pub fn run(
             }
             (Method::Baseline | Method::Ss, None) => continue,
         };
+        observe(Event::Finished { result: &result });
         outcome.results.push(result);
     }
     Ok(outcome)
@@ -307,15 +313,21 @@ fn swift_sampler(
                 smoothing: recipe.smoothing,
             })),
         };
-        let (run, seconds) = full_run(trainer, experiment, Method::Ss, sampling, seed, observe)?;
-        let (gain, standard_error) = validation_gain(trainer, experiment, &run, &uniform.run)?;
-        final_gain = Some(gain);
-        readings += run.cost.reread as f64 / experiment.train.len() as f64;
-        if gain <= recipe.caution * standard_error {
-            MethodResult { train_seconds: uniform_seconds + seconds, ..baseline }
-        } else {
-            kept = true;
-            judge(trainer, experiment, Method::Ss, &run, seconds)?
+        match full_run(trainer, experiment, Method::Ss, sampling, seed, observe) {
+            Ok((run, seconds)) => {
+                let (gain, standard_error) = validation_gain(trainer, experiment, &run, &uniform.run)?;
+                final_gain = Some(gain);
+                readings += run.cost.reread as f64 / experiment.train.len() as f64;
+                if gain <= recipe.caution * standard_error {
+                    MethodResult { train_seconds: uniform_seconds + seconds, ..baseline }
+                } else {
+                    kept = true;
+                    judge(trainer, experiment, Method::Ss, &run, seconds)?
+                }
+            }
+            // A rule under which training diverges is not worth using; the baseline is.
+            Err(error) if is_candidates_fault(&error) => baseline,
+            Err(error) => return Err(error),
         }
     };
     result.search_seconds = search_seconds;

@@ -1,6 +1,6 @@
 //! Progress of long work: bars on a terminal, a line now and then elsewhere, nothing when quiet.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,8 @@ impl Progress {
     pub fn keep(&self, line: &str) {
         match &self.sink {
             Sink::Quiet => {}
-            Sink::Lines => eprintln!("{line}"),
-            // A terminal that has gone away is no reason to stop the work.
+            // A reader that has gone away is no reason to stop the work.
+            Sink::Lines => drop(writeln!(std::io::stderr(), "{line}")),
             Sink::Bars { bars, .. } => drop(bars.println(line)),
         }
     }
@@ -108,7 +108,7 @@ impl Part<'_> {
                 if due {
                     state.last_line = Some(Instant::now());
                     let percent = 100.0 * state.done / state.work;
-                    eprintln!("[{percent:3.0}% {left}] {}: {doing}", self.label);
+                    drop(writeln!(std::io::stderr(), "[{percent:3.0}% {left}] {}: {doing}", self.label));
                 }
             }
             Sink::Bars { total, .. } => {
@@ -129,6 +129,12 @@ impl Drop for Part<'_> {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Prints to standard output; a reader that has gone away is not an error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 fn time_left(state: &State) -> String {

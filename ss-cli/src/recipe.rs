@@ -7,6 +7,10 @@ use ss_data::{DatasetKind, SplitSizes};
 use ss_models::NetworkSpec;
 use ss_models::resnet::ResNetConfig;
 
+use crate::{Error, Result};
+
+const MOST_TRIALS: usize = 100_000;
+
 /// Everything that a run on one dataset needs and a user may change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -86,10 +90,33 @@ impl Recipe {
 
     /// Changes the length of the full training; shared start and reference keep their places in the run.
     pub fn set_epochs(&mut self, epochs: usize) {
-        let scale =
-            |epoch: usize| (epoch * epochs).div_ceil(self.train.epochs.max(1)).clamp(1, epochs.max(1));
+        let scale = |epoch: usize| {
+            epoch.saturating_mul(epochs).div_ceil(self.train.epochs.max(1)).clamp(1, epochs.max(1))
+        };
         (self.start_epoch, self.reference_until) = (scale(self.start_epoch), scale(self.reference_until));
         self.train.epochs = epochs;
+    }
+
+    /// Checks every range, before any training begins.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`], under the name of the flag that sets it, or the trainer's.
+    pub fn check(&self) -> Result<()> {
+        let invalid =
+            |setting, found: String, expected| Err(Error::InvalidSetting { setting, found, expected });
+        if !(1..=MOST_TRIALS).contains(&self.trials) {
+            return invalid("--trials", self.trials.to_string(), "at least 1, and at most 100000");
+        }
+        if !(self.trial_epochs > 0.0 && self.trial_epochs <= 1e6) {
+            let expected = "a positive number, such as 1 or 0.5, and at most 1e6";
+            return invalid("--trial-epochs", self.trial_epochs.to_string(), expected);
+        }
+        if self.train_size.is_some_and(|n| n > 0 && self.trial_epochs * (n as f64) < 0.5) {
+            let expected = "a positive number of passes that amounts to at least one example";
+            return invalid("--trial-epochs", self.trial_epochs.to_string(), expected);
+        }
+        self.train.clone().check()?;
+        Ok(())
     }
 
     /// The sizes of the three parts.

@@ -105,7 +105,7 @@ pub fn search(
     let mut optimizer = BayesOpt::with_projection(config.spec.dim(), bo, projection)?;
 
     let trial_seed = seed.derive("trials", 0);
-    let mut trials: Vec<TrialRecord> = Vec::with_capacity(config.trials);
+    let mut trials: Vec<TrialRecord> = Vec::new();
     let mut evidence = Evidence::default();
     let mut best = f64::NEG_INFINITY;
     for number in 0..config.trials {
@@ -160,7 +160,7 @@ pub fn search(
 
 /// Whether an error says something about the candidate, so that the search goes on: training diverged under
 /// it, or its rule gives no example any weight.
-fn is_candidates_fault(error: &Error) -> bool {
+pub(crate) fn is_candidates_fault(error: &Error) -> bool {
     matches!(
         error,
         Error::Approx(ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })

@@ -10,7 +10,7 @@
 //! | [`spec`] | [`NetworkSpec`]: a network by name or by its numbers, built into a [`Network`] |
 //!
 //! A network returns its penultimate activations beside the logits, because the last-layer gradient norm
-//! of an example (DESIGN 2.1) needs both. Models are written once: on the CPU the layers run on
+//! of an example (`docs/method.md` 1) needs both. Models are written once: on the CPU the layers run on
 //! [`ss_kernels`], elsewhere the same calls fall through to candle.
 //!
 //! ```

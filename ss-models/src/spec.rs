@@ -38,6 +38,9 @@ pub enum NetworkSpec {
 const NAMES: [&str; 6] =
     ["resnet8", "resnet8-W1-W2-W3", "resnet20", "resnet18", "wrn-DEPTH-WIDTH", "six-conv"];
 
+/// The largest width or depth that a name may ask for.
+const LARGEST: usize = 4096;
+
 impl NetworkSpec {
     /// Builds the network for images of shape `input` and `classes` classes; its values are created in
     /// `parameters`.
@@ -86,7 +89,9 @@ impl FromStr for NetworkSpec {
         let unknown = || Error::UnknownNetwork { name: name.to_owned(), expected: NAMES.to_vec() };
         let numbers = |text: &str| -> Result<Vec<usize>> {
             text.split('-')
-                .map(|part| part.parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(unknown))
+                .map(|part| {
+                    part.parse::<usize>().ok().filter(|n| (1..=LARGEST).contains(n)).ok_or_else(unknown)
+                })
                 .collect()
         };
         match name {

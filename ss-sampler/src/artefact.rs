@@ -159,7 +159,8 @@ impl Sampler {
     /// (losses fall in training, so that all would look easy) nor a transform fitted anew (the gradient comes
     /// to lie on ever fewer examples, so that a cgf would let the hardest back in) has that property.
     ///
-    /// Columns that order the training examples as they did at the fit give the weights of the fit.
+    /// Columns that order the training examples as they did at the fit give the weights of the fit: exactly up
+    /// to [`TABLE_POINTS`] examples, within the tables' resolution above.
     ///
     /// # Errors
     /// As [`taus`](Self::taus); no rows; [`Error::NoMass`] when all weights are zero.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use ss_cli::progress::print;
 use ss_cli::{Error, artifact};
 use ss_data::NumericTable;
 
@@ -40,10 +41,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let (n, effective) = (weights.len(), weights.effective_sample_size());
     let never = n - weights.positive();
     artifact::write_weights(&args.out, table.ids, &weights)?;
-    println!(
-        "{n} examples: effective sample size {effective:.0} ({:.0}%), {never} never drawn; written to {}",
+    print(&format!(
+        "{n} examples: effective sample size {effective:.0} ({:.0}%), {never} never drawn; written to {}\n",
         100.0 * effective / n as f64,
         args.out.display()
-    );
+    ));
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use candle_core::Device;
 use ss_approx::Score;
 use ss_cli::method::{self, Event, MethodResult, Search};
-use ss_cli::progress::Progress;
+use ss_cli::progress::{Progress, print};
 use ss_cli::{Experiment, ExperimentConfig, Method, Recipe, ValidationLabels, artifact};
 use ss_data::{DatasetKind, LabelNoise, NoiseKind};
 use ss_models::NetworkSpec;
@@ -90,6 +90,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             Event::Trial { trial: at, trials, record, best } => {
                 part.advance(trial, &format!("trial {at}/{trials} ({}), best so far {best:.4}", record.name));
             }
+            Event::Finished { .. } => {}
         })?;
     drop(part);
     progress.finish();
@@ -105,11 +106,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ("swift_sampler".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ]);
     artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary)?;
-    print!("{summary}");
-    println!(
-        "\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md",
+    print(&format!(
+        "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md\n",
         args.out.display()
-    );
+    ));
     Ok(())
 }
 
@@ -130,13 +130,7 @@ fn recipe(args: &Args) -> Result<Recipe> {
         recipe.network = network.clone();
     }
     // Checked here and not only where they are used, which is after a full training.
-    if recipe.trials == 0 {
-        bail!("--trials 0: expected at least 1");
-    }
-    if !(recipe.trial_epochs.is_finite() && recipe.trial_epochs > 0.0) {
-        bail!("--trial-epochs {}: expected a positive number, such as 1 or 0.5", recipe.trial_epochs);
-    }
-    recipe.train.clone().check()?;
+    recipe.check()?;
     Ok(recipe)
 }
 
@@ -177,7 +171,7 @@ fn summary(
                 100.0 * gain
             ),
             None => format!(
-                "Chosen: uniform sampling. No rule gained more than {} standard errors over it on the validation \
+                "Chosen: uniform sampling. The rule that the search recommends did not gain more than {} standard errors over it on the validation \
                  set.\n\n",
                 recipe.caution
             ),

@@ -30,7 +30,7 @@ fn numbers_out_of_range() {
         refused(&[&flag], &["--noise", &found, "at least 0 and below 1"]);
     }
     refused(&["--noise", "much"], &["--noise", "'much'", "invalid float"]);
-    refused(&["--trials", "0"], &["--trials 0", "at least 1"]);
+    refused(&["--trials", "0"], &["--trials = 0", "at least 1"]);
     refused(&["--epochs", "0"], &["epochs = 0", "at least 1"]);
     for epochs in ["0", "-1", "nan", "inf"] {
         let flag = format!("--trial-epochs={epochs}");

@@ -1,5 +1,7 @@
-//! Benchmarks: `cargo xtask bench train`, `cargo xtask bench peers`.
+//! Benchmarks: `cargo xtask bench bo`, `cargo xtask bench train`, `cargo xtask bench peers`.
 
+mod bo;
+mod bo_serve;
 mod peers;
 mod train;
 
@@ -15,6 +17,8 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Simple regret of the black-box optimisers on test problems; or one of them for other programs
+    Bo(bo::Args),
     /// Images per second of one training step (and of evaluation) for a list of networks
     Train(train::Args),
     /// The same beside PyTorch, in turn A B A B, as ratios
@@ -23,6 +27,7 @@ enum Bench {
 
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.bench {
+        Bench::Bo(args) => bo::run(&args),
         Bench::Train(args) => train::run(&args),
         Bench::Peers(args) => peers::run(&args),
     }

@@ -36,6 +36,9 @@ struct PeerSpeed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.rounds == 0 || args.batch == 0 || args.reps == 0 {
+        bail!("--rounds, --batch and --reps: expected at least 1");
+    }
     let probe = Command::new(&args.python)
         .args(["-c", "import torch, platform; print(torch.__version__, 'Python', platform.python_version())"])
         .output();
@@ -52,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             let (mut ours, mut theirs) = (Best::default(), Best::default());
             for _ in 0..args.rounds {
                 let a = measure_in_process(network, args.batch, args.reps, pass)?;
-                ours.add(a.images_per_second, a.peak_rss_mib);
+                ours.add(a.images_per_second, a.peak_rss_mib.unwrap_or(f64::NAN));
                 for channels_last in [false, true] {
                     let b = peer(args, network, pass, threads, channels_last)?;
                     theirs.add(b.images_per_second, b.peak_rss_mib);

@@ -67,7 +67,8 @@ pub(super) struct Speed {
     /// The same over the speed of a 1024x1024x1024 f32 matrix product on the same threads. Algorithms that
     /// save multiplications can exceed 1.
     pub(super) gemm_peak_share: f64,
-    pub(super) peak_rss_mib: f64,
+    /// Absent where the system does not tell.
+    pub(super) peak_rss_mib: Option<f64>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -100,6 +101,7 @@ fn print(speed: &Speed, json: bool) -> Result<()> {
         let Speed { network, pass, batch, threads, images_per_second, gflops, gemm_peak_share, peak_rss_mib } =
             speed;
         let pass = format!("{pass:?}").to_lowercase();
+        let peak_rss_mib = peak_rss_mib.unwrap_or(f64::NAN);
         println!(
             "{network:<14} {pass:<5} {batch:>6} {threads:>8} {images_per_second:>10.0} {gflops:>9.1} \
              {:>12.0}% {peak_rss_mib:>14.0}",
@@ -174,7 +176,7 @@ fn measure(name: &str, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
         threads: rayon::current_num_threads(),
         images_per_second: batch as f64 / best,
         gflops: flops / best / 1e9,
-        peak_rss_mib: peak_rss_mib().unwrap_or(f64::NAN),
+        peak_rss_mib: peak_rss_mib(),
         gemm_peak_share: flops / best / gemm_peak()?,
     })
 }

@@ -56,7 +56,8 @@ impl fmt::Display for Cell {
             r.train_seconds + r.search_seconds
         )?;
         if let Some(s) = &r.search {
-            write!(f, ", chose {} (gain {:.3} +- {:.3})", s.chosen, s.gain, s.standard_error)?;
+            let kept = if s.kept { "" } else { ", not kept" };
+            write!(f, ", chose {} (gain {:.3} +- {:.3}{kept})", s.chosen, s.gain, s.standard_error)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Finished cells on disk, one JSON line each: a killed run continues where it was.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,11 +23,13 @@ const REMEDY: &str = "choose another --out or remove that file";
 /// An append-only file of finished cells; it comes into being with the first of them.
 pub(crate) struct Journal {
     path: PathBuf,
+    /// The folder, locked for as long as this journal lives (where the system locks folders).
+    _lock: Option<File>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Set to its end; absent until there is something to write.
+    /// Absent until there is something to write.
     file: Option<File>,
     /// The line that a new file begins with.
     header: String,
@@ -38,16 +40,19 @@ impl Journal {
     /// Opens `cells.jsonl` in `folder`, which is created where it is missing.
     ///
     /// A last line without its end, left by a kill, is cut off. Cells of other settings are never mixed in:
-    /// a journal with another `config` is an error, and is left as it is. So is a file that is no journal.
+    /// a journal with another `config` is an error, and is left as it is. So is a file that is no journal. One
+    /// run at a time may use a folder; a second is told so.
     pub(crate) fn open(folder: &Path, config: &serde_json::Value) -> Result<Self> {
         ss_cli::artifact::prepare_folder(folder)?;
+        let lock = lock(folder)?;
         let path = folder.join("cells.jsonl");
         let expected = Header { table1_journal: VERSION, config: config.clone() };
         let header = serde_json::to_string(&expected)? + "\n";
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Self { path, state: Mutex::new(State { file: None, header, cells: Vec::new() }) });
+                let state = State { file: None, header, cells: Vec::new() };
+                return Ok(Self { path, _lock: lock, state: Mutex::new(state) });
             }
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
@@ -67,16 +72,16 @@ impl Journal {
             })
             .collect::<Result<Vec<Cell>>>()?;
         let opened = || -> std::io::Result<File> {
-            let mut file = OpenOptions::new().write(true).open(&path)?;
+            let mut file = OpenOptions::new().append(true).open(&path)?;
             file.set_len(whole as u64)?;
-            file.seek(SeekFrom::End(0))?;
             if whole == 0 {
                 file.write_all(header.as_bytes())?;
             }
             Ok(file)
         };
         let file = opened().with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self { path, state: Mutex::new(State { file: Some(file), header, cells }) })
+        let state = State { file: Some(file), header, cells };
+        Ok(Self { path, _lock: lock, state: Mutex::new(state) })
     }
 
     /// Adds a finished cell and waits until it is on disk.
@@ -104,13 +109,33 @@ impl State {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+                let mut file = OpenOptions::new().append(true).create_new(true).open(path)?;
                 file.write_all(self.header.as_bytes())?;
                 none.insert(file)
             }
         };
-        file.write_all(line)?;
-        file.sync_data()
+        let whole = file.metadata()?.len();
+        let written = file.write_all(line).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // Half a line would make the next one unreadable too; the error that counts is the first.
+            let _ = file.set_len(whole);
+        }
+        written
+    }
+}
+
+fn lock(folder: &Path) -> Result<Option<File>> {
+    // Not every system opens folders as files, and not every file system locks: then there is no lock.
+    let Ok(handle) = File::open(folder) else { return Ok(None) };
+    match handle.try_lock() {
+        Ok(()) => Ok(Some(handle)),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "{}: another run is using this folder; wait for it or choose another --out",
+                folder.display()
+            )
+        }
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 
@@ -176,6 +201,16 @@ mod tests {
             std::fs::read_to_string(&path).unwrap(),
             text.lines().take(2).map(|l| l.to_owned() + "\n").collect::<String>()
         );
+    }
+
+    #[test]
+    fn a_second_run_in_one_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Journal::open(folder.path(), &json!({})).unwrap();
+        let error = Journal::open(folder.path(), &json!({})).err().unwrap().to_string();
+        assert!(error.contains("another run"), "{error}");
+        drop(first);
+        assert!(Journal::open(folder.path(), &json!({})).is_ok());
     }
 
     #[test]

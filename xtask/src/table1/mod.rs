@@ -13,8 +13,8 @@ use std::sync::Mutex;
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use ss_cli::method::Event;
-use ss_cli::progress::{Part, Progress};
-use ss_cli::{Experiment, ExperimentConfig, Method};
+use ss_cli::progress::{Part, Progress, print};
+use ss_cli::{Experiment, ExperimentConfig, Method, MethodResult};
 use ss_data::{Dataset, LabelNoise, NoiseKind};
 use ss_seed::Seed;
 
@@ -27,7 +27,8 @@ use profile::Plan;
 pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let dataset = ss_data::load(plan.dataset, plan.data_dir.as_deref())?;
-    let journal = Journal::open(&plan.out, &plan.fingerprint()?)?;
+    let fingerprint = plan.fingerprint(&dataset)?;
+    let journal = Journal::open(&plan.out, &fingerprint)?;
     let units = missing_units(&plan, &journal);
     if !units.is_empty() {
         compute(&plan, &dataset, &journal, units)?;
@@ -36,12 +37,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let wanted: Vec<Cell> =
         plan.wanted().filter_map(|key| cells.iter().find(|c| c.key() == key).cloned()).collect();
     let summary = statistics::summarise(&wanted);
-    render::write(&plan, &wanted, &summary).with_context(|| format!("writing {}", plan.out.display()))?;
-    print!("{}", render::markdown(&plan, &summary));
-    println!(
-        "\nWritten: {}",
-        [plan.out.join("table1.json"), plan.out.join("table1.md")].map(display).join(", ")
-    );
+    render::write(&plan, fingerprint, &wanted, &summary)
+        .with_context(|| format!("writing {}", plan.out.display()))?;
+    let written = [plan.out.join("table1.json"), plan.out.join("table1.md")].map(display).join(", ");
+    print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
     Ok(())
 }
 
@@ -97,22 +96,23 @@ fn compute(plan: &Plan, dataset: &Dataset, journal: &Journal, units: Vec<Unit>) 
             }
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                if let Err(error) = worker()
-                    && let Ok(mut failure) = failure.lock()
-                {
-                    failure.get_or_insert(error);
-                }
-            });
-        }
+    let whole = std::thread::scope(|scope| {
+        let run = || {
+            if let Err(error) = worker()
+                && let Ok(mut failure) = failure.lock()
+            {
+                failure.get_or_insert(error);
+            }
+        };
+        let handles: Vec<_> = (0..jobs).map(|_| scope.spawn(run)).collect();
+        // Joined one by one: a scope that finds a panic panics itself.
+        handles.into_iter().map(|handle| handle.join().is_ok()).fold(true, |all, ok| all && ok)
     });
     progress.finish();
     match failure.into_inner() {
-        Ok(None) => Ok(()),
+        Ok(None) if whole => Ok(()),
         Ok(Some(error)) => Err(error),
-        Err(_) => bail!("a worker panicked; finished cells are kept in {}", plan.out.display()),
+        _ => bail!("a worker panicked; finished cells are kept in {}", plan.out.display()),
     }
 }
 
@@ -133,30 +133,29 @@ fn compute_unit(
     let part = progress.part(format!("noise {:.0}%, seed {}", 100.0 * unit.noise, unit.seed));
     let epoch_work = 1.0 / plan.recipe.train.epochs as f64;
     let trial_work = plan.recipe.trial_epochs * epoch_work;
-    let outcome = ss_cli::method::run(
-        &experiment,
-        &plan.recipe,
-        &plan.spec,
-        &unit.methods,
-        &Device::Cpu,
-        seed,
-        |event| report(&part, event, epoch_work, trial_work),
-    )
-    .with_context(|| format!("noise {}, seed {}", unit.noise, unit.seed))?;
-    for result in outcome.results {
+    let mut journaled: Result<()> = Ok(());
+    // Each cell as soon as it is finished: a kill loses one training, not three.
+    let mut keep = |result: &MethodResult| {
         // The uniform run may have been made for Swift Sampler alone.
-        if unit.methods.contains(&result.method) {
+        if unit.methods.contains(&result.method) && journaled.is_ok() {
             let cell = Cell {
                 noise: unit.noise,
                 realized_noise: experiment.realized_noise,
                 seed: unit.seed,
-                result,
+                result: result.clone(),
             };
-            progress.keep(&format!("{cell}"));
-            journal.append(cell)?;
+            progress.keep(&cell.to_string());
+            journaled = journal.append(cell);
         }
-    }
-    Ok(())
+    };
+    ss_cli::method::run(&experiment, &plan.recipe, &plan.spec, &unit.methods, &Device::Cpu, seed, |event| {
+        match event {
+            Event::Finished { result } => keep(result),
+            event => report(&part, event, epoch_work, trial_work),
+        }
+    })
+    .with_context(|| format!("noise {}, seed {}", unit.noise, unit.seed))?;
+    journaled
 }
 
 fn report(part: &Part, event: Event, epoch_work: f64, trial_work: f64) {
@@ -170,5 +169,6 @@ fn report(part: &Part, event: Event, epoch_work: f64, trial_work: f64) {
                 format!("ss, trial {trial}/{trials} ({}): {score}, best so far {best:.4}", record.name);
             part.advance(trial_work, &line);
         }
+        Event::Finished { .. } => {}
     }
 }

@@ -21,12 +21,12 @@ struct Table<'a> {
 }
 
 /// Writes both files into `--out`, each whole or not at all.
-pub(crate) fn write(plan: &Plan, cells: &[Cell], summary: &[Row]) -> Result<()> {
+pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summary: &[Row]) -> Result<()> {
     let table = Table {
         format_version: 1,
         profile: plan.profile,
         dataset: plan.dataset.to_string(),
-        config: plan.fingerprint()?,
+        config,
         cells,
         summary,
     };
@@ -46,18 +46,22 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
     let _ = writeln!(
         out,
         "# Table 1: {}, profile `{}`\n\n\
-         {} on {} training images, {} epochs; {} seeds; symmetric label noise; {} validation labels ({} images).\n\
+         {} on {} training images, {} epochs; seeds {}; symmetric label noise; {} validation labels ({} images).\n\
          Search: {} trials of {} epochs from epoch {}, scored by {}, transform {}.\n\
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
          best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
          training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features.\n",
+         passes that read features. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
+         (ss - baseline) / (oracle - baseline).\n",
         plan.dataset,
         plan.profile,
         r.network,
         r.train_size.map_or_else(|| "all".to_owned(), |size| size.to_string()),
         r.train.epochs,
-        plan.seeds,
+        (plan.first_seed..plan.first_seed + plan.seeds)
+            .map(|seed| seed.to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
         serde_name(&plan.validation_labels),
         r.validation_size,
         r.trials,
@@ -75,6 +79,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
         "minus baseline",
         "95% interval",
         "gap closed",
+        "kept",
         "trials",
         "features",
     ];
@@ -104,6 +109,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
                 }
                 Method::Baseline | Method::Oracle => String::new(),
             },
+            row.kept.map_or_else(String::new, |kept| format!("{kept}/{}", row.n)),
             cost(row.search_cost),
             cost(row.feature_cost),
         ]

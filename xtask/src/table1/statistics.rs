@@ -25,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) realized_noise: f64,
     pub(crate) search_cost: f64,
     pub(crate) feature_cost: f64,
+    /// Runs of Swift Sampler in which a rule was used; in the others it is the baseline.
+    pub(crate) kept: Option<usize>,
     /// `(method - baseline) / (oracle - baseline)`; absent unless the oracle is better than the baseline.
     pub(crate) gap_closed: Option<f64>,
 }
@@ -66,6 +68,8 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             realized_noise: average(|c| c.realized_noise),
             search_cost: average(|c| c.result.search_cost),
             feature_cost: average(|c| c.result.feature_cost),
+            kept: (method == Method::Ss)
+                .then(|| of(method).filter(|c| c.result.search.as_ref().is_some_and(|s| s.kept)).count()),
             gap_closed: diff_vs_baseline.filter(|_| room > 0.0).map(|d| d / room),
         });
     }

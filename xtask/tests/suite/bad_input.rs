@@ -41,9 +41,9 @@ fn numbers_out_of_range() {
     refused(&["--noise", "0,nan"], &["--noise", "NaN", "at least 0 and below 1"]);
     refused(&["--noise=-0.1"], &["--noise", "-0.1", "at least 0 and below 1"]);
     refused(&["--noise", "0;0.4"], &["--noise", "'0;0.4'", "invalid float"]);
-    refused(&["--trials", "0"], &["--trials 0", "at least 1"]);
-    refused(&["--trial-epochs", "0"], &["--trial-epochs 0", "a positive number"]);
-    refused(&["--trial-epochs", "nan"], &["--trial-epochs NaN", "a positive number"]);
+    refused(&["--trials", "0"], &["--trials = 0", "at least 1"]);
+    refused(&["--trial-epochs", "0"], &["--trial-epochs = 0", "a positive number"]);
+    refused(&["--trial-epochs", "nan"], &["--trial-epochs = NaN", "a positive number"]);
     refused(&["--epochs", "0"], &["epochs = 0", "at least 1"]);
     refused(&["--seeds", "0"], &["--seeds 0", "at least 1"]);
     refused(&["--jobs", "0"], &["--jobs 0", "at least 1"]);

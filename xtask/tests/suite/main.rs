@@ -1,9 +1,10 @@
-//! `xtask` from outside: the table, its journal, and what it says about bad input.
+//! `xtask` from outside: the table, its journal, what it says about bad input, and the optimiser bench.
 
 // clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod bench_bo;
 mod reproducible;
 mod resume;
 mod run;
