@@ -106,7 +106,7 @@ fn compute(plan: &Plan, dataset: &Dataset, journal: &Journal, units: Vec<Unit>) 
         };
         let handles: Vec<_> = (0..jobs).map(|_| scope.spawn(run)).collect();
         // Joined one by one: a scope that finds a panic panics itself.
-        handles.into_iter().map(|handle| handle.join().is_ok()).fold(true, |all, ok| all && ok)
+        handles.into_iter().filter_map(|handle| handle.join().err()).count() == 0
     });
     progress.finish();
     match failure.into_inner() {
