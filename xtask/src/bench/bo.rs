@@ -1,11 +1,14 @@
 //! Simple regret of the black-box optimisers on the test problems.
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use super::bo_beside;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use ss_bo::rivals::ReinforceConfig;
 use ss_bo::testfunctions::{PROBLEMS, Problem};
 use ss_bo::{
@@ -28,24 +31,29 @@ pub(crate) struct Args {
     /// Trials after which the regret is taken
     #[arg(long, value_delimiter = ',', default_value = "40,80")]
     budgets: Vec<usize>,
-    /// Runs, with seeds from 0
+    /// Runs
     #[arg(long, default_value_t = 20)]
     seeds: u64,
+    /// Seed of the first run
+    #[arg(long, default_value_t = 0)]
+    first_seed: u64,
+    /// Rows of other optimisers (`benches/peers/bo_peers.py`) to print beside ours
+    #[arg(long, value_name = "JSONL", conflicts_with = "json")]
+    beside: Option<PathBuf>,
     /// Settings of `bo` as a JSON object; what it leaves out keeps its default
     #[arg(long, value_name = "JSON", default_value = "{}")]
     config: String,
     /// Instead: let another program drive `bo` on a function of its own
     #[arg(
         long,
-        conflicts_with_all = ["json", "methods", "only", "budgets", "seeds", "config"],
+        conflicts_with_all = ["json", "methods", "only", "budgets", "seeds", "first_seed", "beside", "config"],
         long_help = super::bo_serve::PROTOCOL
     )]
     serve: bool,
 }
 
 /// An optimiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Method {
     /// Bayesian optimisation
     Bo,
@@ -60,6 +68,16 @@ enum Method {
 }
 
 impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bo => "bo",
+            Self::Random => "random",
+            Self::Sobol => "sobol",
+            Self::Reinforce => "reinforce",
+            Self::Evolution => "evolution",
+        }
+    }
+
     fn optimizer(self, dim: usize, config: &BoConfig, seed: u64) -> ss_bo::Result<Box<dyn Optimizer>> {
         Ok(match self {
             Self::Bo => Box::new(BayesOpt::new(dim, BoConfig { seed, ..config.clone() })?),
@@ -74,18 +92,18 @@ impl Method {
 }
 
 /// One line of the result: a method on a problem after so many trials.
-#[derive(Serialize)]
-struct Row {
-    problem: &'static str,
-    method: Method,
-    budget: usize,
-    seeds: u64,
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) problem: String,
+    pub(super) method: String,
+    pub(super) budget: usize,
+    pub(super) seeds: u64,
     /// Simple regret of the recommended point, without noise; quantiles over the seeds.
-    median_regret: f64,
-    q25: f64,
-    q75: f64,
+    pub(super) median_regret: f64,
+    pub(super) q25: f64,
+    pub(super) q75: f64,
     /// Milliseconds of a suggestion on one core: median over the trials of a run, then over the seeds.
-    suggest_ms: f64,
+    pub(super) suggest_ms: f64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -100,15 +118,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let config: BoConfig = serde_json::from_str(&args.config).context("--config")?;
     let problems = problems(args.only.as_deref())?;
+    let peers = args.beside.as_deref().map(bo_beside::read).transpose()?;
+    let seeds =
+        args.first_seed..args.first_seed.checked_add(args.seeds).context("--first-seed: too large")?;
     if !args.json {
         println!("{HEADER}");
     }
+    let mut ours = Vec::new();
     for problem in problems {
         for &method in &args.methods {
-            for row in rows(problem, method, &config, &budgets, args.seeds)? {
+            for row in rows(problem, method, &config, &budgets, seeds.clone())? {
                 print(&row, args.json)?;
+                ours.push(row);
             }
         }
+    }
+    if let Some(peers) = peers {
+        print!("\n{}", bo_beside::table(&ours, &peers));
     }
     Ok(())
 }
@@ -130,7 +156,6 @@ fn print(row: &Row, json: bool) -> Result<()> {
         println!("{}", serde_json::to_string(row)?);
     } else {
         let Row { problem, method, budget, seeds, median_regret, q25, q75, suggest_ms } = row;
-        let method = format!("{method:?}").to_lowercase();
         println!(
             "{problem:<19} {method:<9} {budget:>7} {seeds:>6} {median_regret:>14.6} {q25:>12.6} {q75:>12.6} \
              {suggest_ms:>11.3}"
@@ -152,17 +177,18 @@ fn rows(
     method: Method,
     config: &BoConfig,
     budgets: &[usize],
-    seeds: u64,
+    seeds: Range<u64>,
 ) -> Result<Vec<Row>> {
+    let count = seeds.end - seeds.start;
     let runs = run_seeds(seeds, |seed| run_seed(problem, method, config, budgets, seed))?;
     let row = |(i, &budget): (usize, &usize)| {
         let regrets: Vec<f64> = runs.iter().map(|run| run[i].regret).collect();
         let times: Vec<f64> = runs.iter().map(|run| run[i].suggest_ms).collect();
         Row {
-            problem: problem.name,
-            method,
+            problem: problem.name.to_owned(),
+            method: method.name().to_owned(),
             budget,
-            seeds,
+            seeds: count,
             median_regret: quantile(&regrets, 0.5),
             q25: quantile(&regrets, 0.25),
             q75: quantile(&regrets, 0.75),
@@ -175,12 +201,13 @@ fn rows(
 /// Calls `run` for every seed, on as many threads as rayon would use. Each has a pool of one thread to itself:
 /// in a pool that is shared, a suggestion that waits for its parts would take up other seeds and be timed
 /// with them.
-fn run_seeds<T: Send>(seeds: u64, run: impl Fn(u64) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let next = AtomicU64::new(0);
+fn run_seeds<T: Send>(seeds: Range<u64>, run: impl Fn(u64) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let next = AtomicU64::new(seeds.start);
     let work = || -> Result<Vec<(u64, T)>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-        let seeds =
-            std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&seed| seed < seeds));
+        let seeds = std::iter::from_fn(|| {
+            Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&seed| seed < seeds.end)
+        });
         seeds.map(|seed| Ok((seed, pool.install(|| run(seed))?))).collect()
     };
     let mut done = Vec::new();

@@ -1,6 +1,7 @@
 //! Benchmarks: `cargo xtask bench bo`, `cargo xtask bench train`, `cargo xtask bench peers`.
 
 mod bo;
+mod bo_beside;
 mod bo_serve;
 mod peers;
 mod train;
