@@ -217,7 +217,7 @@ fn known_variances_discount_an_observation() {
             bo.tell(s.id, Outcome::ScoreWithVariance { score, variance }).unwrap();
         }
         let surrogate = bo.surrogate().unwrap().unwrap();
-        surrogate.targets().to_score(surrogate.process().mean(&bo.trials()[5].x))
+        surrogate.scale().to_score(surrogate.process().mean(&bo.trials()[5].x))
     };
     let (trusted, discounted) = (run(0.0), run(100.0));
     assert!(trusted > 0.2 && discounted < 0.01, "{trusted} {discounted}");

@@ -16,7 +16,7 @@ fn every_acquisition_and_transform_finds_the_optimum() {
     let acquisitions =
         [Acquisition::LogEi, Acquisition::LogNoisyEi, Acquisition::Ucb { beta: 2.0 }, Acquisition::Thompson];
     for acquisition in acquisitions {
-        for transform in [TargetTransform::Standardize, TargetTransform::Robust] {
+        for transform in [TargetTransform::Standardize, TargetTransform::Warped, TargetTransform::Robust] {
             let config = BoConfig { acquisition, transform, seed: 4, ..BoConfig::default() };
             let mut bo = BayesOpt::new(2, config).unwrap();
             let best = optimize(&mut bo, 25, |x| Outcome::Score(bowl(x))).unwrap().unwrap();

@@ -18,7 +18,7 @@ pub struct BoConfig {
     pub startup: Vec<Vec<f64>>,
     /// What the next trial maximises. Defaults to [`Acquisition::LogNoisyEi`].
     pub acquisition: Acquisition,
-    /// How scores are brought to a common scale. Defaults to [`TargetTransform::Standardize`].
+    /// How scores are brought to a common scale. Defaults to [`TargetTransform::Warped`].
     pub transform: TargetTransform,
     /// Priors of the hyper-parameters.
     pub priors: Priors,

@@ -7,6 +7,7 @@ mod surrogate;
 pub use config::BoConfig;
 pub use space::Projection;
 pub(crate) use space::Space;
+use surrogate::Observation;
 pub use surrogate::Surrogate;
 
 use ss_seed::{Seed, Stream};
@@ -49,6 +50,10 @@ pub struct BayesOpt {
     ledger: Ledger,
     /// Canonical points of the ledger's trials.
     canonical: Vec<Vec<f64>>,
+    /// Indices of the completed trials, in the order in which they were told.
+    completed: Vec<usize>,
+    /// The model at the latest suggestion: saves work, decides nothing.
+    model: Option<Surrogate>,
     /// Designs to evaluate before anything else: the settings' and those enqueued later.
     designs: Vec<Vec<f64>>,
 }
@@ -65,7 +70,7 @@ const SEARCH: Search = Search { sobol: 512, perturbed: 256, starts: 8, iteration
 /// What the best next trial promises.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExpectedImprovement {
-    /// In standard deviations of the scores seen.
+    /// In standard deviations of the scores seen, on the scale that the process models.
     pub relative: f64,
     /// In units of the score.
     pub score: f64,
@@ -117,7 +122,8 @@ impl BayesOpt {
         let config = config.check(dim)?;
         let designs = config.startup.clone();
         let space = Space::new(dim, projection);
-        Ok(Self { config, space, ledger: Ledger::default(), canonical: Vec::new(), designs })
+        let (ledger, canonical, completed) = (Ledger::default(), Vec::new(), Vec::new());
+        Ok(Self { config, space, ledger, canonical, completed, model: None, designs })
     }
 
     /// The settings.
@@ -140,7 +146,15 @@ impl BayesOpt {
     /// # Errors
     /// [`Error::NotPositiveDefinite`], which the noise floor of the default priors rules out.
     pub fn surrogate(&self) -> Result<Option<Surrogate>> {
-        Surrogate::fit(self.ledger.trials(), &self.canonical, &self.config)
+        let observation = |&trial: &usize| match self.ledger.trials()[trial].state {
+            TrialState::Complete { score, variance } => {
+                let (x, variance) = (self.canonical[trial].as_slice(), variance.unwrap_or(0.0));
+                Some(Observation { trial, x, score, variance })
+            }
+            _ => None,
+        };
+        let observations: Vec<Observation> = self.completed.iter().filter_map(observation).collect();
+        Surrogate::of(&observations, &self.config, self.model.as_ref())
     }
 
     fn is_new(&self, canonical: &[f64], distance: f64) -> bool {
@@ -166,8 +180,9 @@ impl BayesOpt {
     }
 
     /// The acquisition's maximiser among new points, if the model has anything to say.
-    fn ask_model(&self) -> Result<Option<Vec<f64>>> {
-        let Some(surrogate) = self.surrogate()? else { return Ok(None) };
+    fn ask_model(&mut self) -> Result<Option<Vec<f64>>> {
+        self.model = self.surrogate()?;
+        let Some(surrogate) = &self.model else { return Ok(None) };
         let incumbent = surrogate.incumbent(self.config.acquisition);
         let gp = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
         let stream = self.search_stream();
@@ -194,9 +209,11 @@ impl BayesOpt {
         let criterion = Criterion::Belief { gp: &gp, acquisition, incumbent };
         let centers = surrogate.best_points(CENTERS);
         let ranked = maximise(&criterion, &gp, &self.space, &centers, SEARCH, self.search_stream());
+        // At the incumbent, where the scale is taken to be linear.
+        let slope = surrogate.scale().slope(surrogate.scale().to_score(incumbent));
         Ok(ranked.first().map(|x| {
             let relative = criterion.value(x).exp();
-            ExpectedImprovement { relative, score: relative * surrogate.targets().scale }
+            ExpectedImprovement { relative, score: relative / slope }
         }))
     }
 
@@ -229,7 +246,9 @@ impl Optimizer for BayesOpt {
     }
 
     fn tell(&mut self, id: TrialId, outcome: Outcome) -> Result<()> {
-        self.ledger.close(id, outcome)?;
+        if self.ledger.close(id, outcome)?.score().is_some() {
+            self.completed.push(id.0 as usize);
+        }
         Ok(())
     }
 
@@ -259,12 +278,13 @@ impl Optimizer for BayesOpt {
         let (index, posterior) = surrogate.best()?;
         let trial = &self.ledger.trials()[index];
         let TrialState::Complete { score, .. } = trial.state else { return None };
+        let mean = surrogate.scale().to_score(posterior.mean);
         Some(Recommendation {
             id: trial.id,
             x: trial.x.clone(),
             observed: score,
-            mean: surrogate.targets().to_score(posterior.mean),
-            std: surrogate.targets().scale * posterior.variance.sqrt(),
+            mean,
+            std: posterior.variance.sqrt() / surrogate.scale().slope(mean),
         })
     }
 }

@@ -42,22 +42,52 @@ const CLAMP: f64 = 6.0;
 /// # Errors
 /// A covariance that is not positive definite at the best hyper-parameters.
 pub fn fit(data: Dataset, priors: &Priors) -> Result<(GaussianProcess, FitReport)> {
-    let subset = (data.len() > MAX_FIT).then(|| data.subset(&fit_indices(&data)));
-    let problem = MapProblem {
-        data: subset.as_ref().unwrap_or(&data),
-        priors,
-        memo: RefCell::new(Memo { last: None, best: None, evaluations: 0 }),
-    };
-    for start in starts(data.dim(), priors) {
-        maximise(&problem, start);
-    }
-    let memo = problem.memo.into_inner();
-    let prior_mode = || starts(data.dim(), priors).swap_remove(0);
-    let (cost, theta) = memo.best.unwrap_or_else(|| (f64::INFINITY, prior_mode()));
-    let hyper = unpack(&theta, priors, data.dim());
-    let gp = GaussianProcess::new(data, hyper)?;
-    let report = FitReport { log_posterior: -cost, evaluations: memo.evaluations, jitter: gp.jitter() };
+    let log_slopes = vec![0.0; data.len()];
+    let (_, gp, report) = fit_best(vec![(data, log_slopes)], priors)?;
     Ok((gp, report))
+}
+
+/// Fits the same observations on several scales and keeps the most probable one: the posterior density of
+/// its hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. Also
+/// gives the index of the winner. At least one candidate; all have the same points and the same order of scores.
+pub(crate) fn fit_best(
+    candidates: Vec<(Dataset, Vec<f64>)>,
+    priors: &Priors,
+) -> Result<(usize, GaussianProcess, FitReport)> {
+    let dim = candidates[0].0.dim();
+    let mut starts = starts(dim, priors);
+    let mut best = (f64::NEG_INFINITY, 0, starts[0].clone(), 0.0);
+    let mut evaluations = 0;
+    for (index, (data, log_slopes)) in candidates.iter().enumerate() {
+        let chosen = (data.len() > MAX_FIT).then(|| fit_indices(data));
+        let subset = chosen.as_ref().map(|indices| data.subset(indices));
+        let jacobian: f64 = match &chosen {
+            Some(indices) => indices.iter().map(|&i| log_slopes[i]).sum(),
+            None => log_slopes.iter().sum(),
+        };
+        let problem = MapProblem {
+            data: subset.as_ref().unwrap_or(data),
+            priors,
+            memo: RefCell::new(Memo { last: None, best: None, evaluations: 0 }),
+        };
+        for start in &starts {
+            maximise(&problem, start.clone());
+        }
+        let memo = problem.memo.into_inner();
+        evaluations += memo.evaluations;
+        let Some((cost, theta)) = memo.best else { continue };
+        // Another map of the scores moves the optimum little: the others start from there.
+        starts = vec![theta.clone()];
+        if jacobian - cost > best.0 {
+            best = (jacobian - cost, index, theta, -cost);
+        }
+    }
+    let (_, index, theta, log_posterior) = best;
+    let data =
+        candidates.into_iter().nth(index).map_or_else(|| unreachable!("the index of a candidate"), |c| c.0);
+    let gp = GaussianProcess::new(data, unpack(&theta, priors, dim))?;
+    let report = FitReport { log_posterior, evaluations, jitter: gp.jitter() };
+    Ok((index, gp, report))
 }
 
 /// The subset for the marginal likelihood: the best half by score, the others at even ranks.

@@ -116,7 +116,7 @@ impl Default for Priors {
             length_scale: LogNormal { mu: -1.0, sigma: 1.0 },
             signal: LogNormal { mu: 0.0, sigma: 1.0 },
             noise: Gamma { shape: 1.1, rate: 30.0 },
-            noise_floor: 1e-6,
+            noise_floor: 1e-8,
             mean_variance: 1.0,
         }
     }

@@ -23,12 +23,13 @@ mod posterior;
 mod transform;
 
 pub use evidence::{Evidence, log_evidence};
+pub(crate) use fit::fit_best;
 pub use fit::{FitReport, fit};
 pub use hyper::{Gamma, Hyperparameters, LogNormal, Priors};
 pub use kernel::matern52;
 pub use path::SamplePath;
 pub use posterior::{GaussianProcess, Posterior, PosteriorGradient};
-pub use transform::{TargetTransform, Targets};
+pub use transform::{TargetScale, TargetTransform, Targets};
 
 use crate::error::{Error, Result};
 

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum TargetTransform {
     /// Subtract the mean and divide by the standard deviation.
-    #[default]
     Standardize,
-    /// Subtract the median, divide by a robust deviation (1.4826 times the median absolute deviation),
-    /// and compress
-    /// what lies more than two deviations *below* the median logarithmically: a few disastrous trials then
-    /// do not flatten the rest. Good scores are never compressed.
+    /// Compress scores below the median logarithmically, as much as the marginal likelihood prefers (not at
+    /// all, if that explains the scores best), and standardise the result: differences between bad points
+    /// matter less than those between good ones, and few objectives are stationary all the way down. A warped
+    /// Gaussian process (Snelson, Rasmussen, Ghahramani 2004) with a one-parameter, one-sided warp.
+    #[default]
+    Warped,
+    /// Subtract the median, divide by a robust deviation (1.4826 times the median absolute deviation), and
+    /// compress what lies more than two deviations *below* the median logarithmically, whatever the
+    /// likelihood says: a few disastrous trials do not flatten the rest.
     Robust,
 }
 
@@ -21,69 +25,134 @@ pub enum TargetTransform {
 pub struct Targets {
     /// Standardised scores, one for each score given.
     pub y: Vec<f64>,
-    /// Location that was subtracted, in units of the score.
-    pub location: f64,
-    /// Scale that was divided by, in units of the score; positive.
-    pub scale: f64,
+    /// The map that gave them.
+    pub scale: TargetScale,
+    /// Sum over the scores of the logarithm of the map's derivative (nats): what makes likelihoods of
+    /// different maps of the same scores comparable.
+    pub log_slopes: Vec<f64>,
 }
 
-/// Where the robust transform starts to compress, in deviations below the median.
-const KNEE: f64 = 2.0;
+/// An increasing map from scores to the standardised scale: linear above a knee, logarithmic below it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TargetScale {
+    /// Location and scale that are taken out first: `z = (score - location) / unit`.
+    location: f64,
+    unit: f64,
+    /// Compression below `z = knee`, `w(z) = knee - ln(1 + a (knee - z)) / a`; none for `a = 0`.
+    compression: f64,
+    knee: f64,
+    /// `y = (w - shift) / stretch`.
+    shift: f64,
+    stretch: f64,
+}
+
+/// Strengths of compression that the warped transform chooses from.
+const STRENGTHS: [f64; 3] = [0.0, 1.0, 5.0];
+/// Fewest scores that can tell the strengths apart.
+const MIN_WARPED: usize = 6;
 
 impl TargetTransform {
-    /// Transforms finite scores. Constant (or single) scores keep a scale of 1.
+    /// The standardised scores under each of the maps that this transform chooses from, the mildest first;
+    /// one at least. `scores` are finite. Constant (or single) scores keep their scale.
     ///
     /// ```
     /// use ss_bo::gp::TargetTransform;
-    /// let t = TargetTransform::Standardize.apply(&[1.0, 2.0, 3.0]);
-    /// assert_eq!(t.location, 2.0);
+    /// let t = TargetTransform::Standardize.candidates(&[1.0, 2.0, 3.0]).swap_remove(0);
     /// assert!((t.y[2] - 1.5_f64.sqrt()).abs() < 1e-12);
+    /// assert!((t.scale.to_score(t.y[0]) - 1.0).abs() < 1e-12);
     /// ```
-    pub fn apply(self, scores: &[f64]) -> Targets {
+    pub fn candidates(self, scores: &[f64]) -> Vec<Targets> {
         // In units of the largest score, so that squares neither overflow nor vanish.
-        let unit = scores.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
-        if !(unit > 0.0) {
-            return Targets { y: vec![0.0; scores.len()], location: 0.0, scale: 1.0 };
+        let largest = scores.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+        let relative: Vec<f64> =
+            if largest > 0.0 { scores.iter().map(|s| s / largest).collect() } else { Vec::new() };
+        let (mean, deviation) = moments(&relative);
+        let center = median(relative.clone());
+        // Differences that are rounding error carry no information.
+        if !(deviation > 1e-12 * center.abs()) {
+            let scale = TargetScale { location: center * largest, ..TargetScale::IDENTITY };
+            let (y, log_slopes) = (vec![0.0; scores.len()], vec![0.0; scores.len()]);
+            return vec![Targets { y, scale, log_slopes }];
         }
-        let scores: Vec<f64> = scores.iter().map(|s| s / unit).collect();
-        let n = scores.len() as f64;
-        let (location, scale) = match self {
-            Self::Standardize => {
-                let mean = scores.iter().map(|s| s / n).sum::<f64>();
-                (mean, (scores.iter().map(|s| (s - mean).powi(2) / n).sum::<f64>()).sqrt())
+        let scale = |location: f64, unit: f64, compression, knee| TargetScale {
+            location: location * largest,
+            unit: unit * largest,
+            compression,
+            knee,
+            ..TargetScale::IDENTITY
+        };
+        let scales = match self {
+            Self::Standardize => vec![scale(mean, deviation, 0.0, 0.0)],
+            Self::Warped => {
+                let choices = if scores.len() < MIN_WARPED { 1 } else { STRENGTHS.len() };
+                let warp = |&a: &f64| scale(center, deviation, a, 0.0).standardized(scores);
+                STRENGTHS[..choices].iter().map(warp).collect()
             }
             Self::Robust => {
-                let center = median(scores.clone());
-                let mad = 1.4826 * median(scores.iter().map(|s| (s - center).abs()).collect());
-                if mad > 0.0 {
-                    (center, mad)
-                } else {
-                    // More than half of the scores are equal: fall back to the ordinary deviation.
-                    (center, (scores.iter().map(|s| (s - center).powi(2) / n).sum::<f64>()).sqrt())
-                }
+                let mad = 1.4826 * median(relative.iter().map(|s| (s - center).abs()).collect());
+                // More than half of the scores may be equal: fall back to the ordinary deviation.
+                vec![scale(center, if mad > 0.0 { mad } else { deviation }, 1.0, -2.0)]
             }
         };
-        // Differences that are rounding error carry no information.
-        if scale <= 1e-12 * location.abs() {
-            return Targets { y: vec![0.0; scores.len()], location: location * unit, scale: 1.0 };
-        }
-        let y = scores
-            .iter()
-            .map(|s| {
-                let z = (s - location) / scale;
-                if self == Self::Robust && z < -KNEE { -KNEE - (-KNEE - z).ln_1p() } else { z }
-            })
-            .collect();
-        Targets { y, location: location * unit, scale: scale * unit }
+        scales.into_iter().map(|scale| scale.targets(scores)).collect()
     }
 }
 
-impl Targets {
-    /// From the standardised scale back to scores. For the robust transform this is exact from two
-    /// deviations below the median upwards, which is where a maximiser looks.
-    pub fn to_score(&self, y: f64) -> f64 {
-        self.location + self.scale * y
+impl TargetScale {
+    const IDENTITY: Self =
+        Self { location: 0.0, unit: 1.0, compression: 0.0, knee: 0.0, shift: 0.0, stretch: 1.0 };
+
+    fn targets(self, scores: &[f64]) -> Targets {
+        Targets {
+            y: scores.iter().map(|s| self.to_target(*s)).collect(),
+            log_slopes: scores.iter().map(|s| (self.slope(*s) * self.unit).ln()).collect(),
+            scale: self,
+        }
     }
+
+    /// The map with shift and stretch such that these scores have zero mean and unit variance.
+    fn standardized(self, scores: &[f64]) -> Self {
+        let warped: Vec<f64> = scores.iter().map(|s| self.to_target(*s)).collect();
+        let (shift, stretch) = moments(&warped);
+        if stretch > 0.0 { Self { shift, stretch, ..self } } else { self }
+    }
+
+    /// From a score to the standardised scale.
+    pub fn to_target(&self, score: f64) -> f64 {
+        let z = (score - self.location) / self.unit;
+        let below = self.knee - z;
+        let w = if self.compression > 0.0 && below > 0.0 {
+            self.knee - (self.compression * below).ln_1p() / self.compression
+        } else {
+            z
+        };
+        (w - self.shift) / self.stretch
+    }
+
+    /// From the standardised scale back to a score.
+    pub fn to_score(&self, y: f64) -> f64 {
+        let w = self.shift + self.stretch * y;
+        let below = self.knee - w;
+        let z = if self.compression > 0.0 && below > 0.0 {
+            self.knee - (self.compression * below).exp_m1() / self.compression
+        } else {
+            w
+        };
+        self.location + self.unit * z
+    }
+
+    /// Derivative of [`to_target`](Self::to_target) at `score`, in one over units of the score; positive.
+    pub fn slope(&self, score: f64) -> f64 {
+        let below = self.knee - (score - self.location) / self.unit;
+        1.0 / (1.0 + self.compression * below.max(0.0)) / (self.unit * self.stretch)
+    }
+}
+
+/// Mean and standard deviation; 0 and 0 for no values.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().map(|v| v / n).sum::<f64>();
+    (mean, values.iter().map(|v| (v - mean).powi(2) / n).sum::<f64>().sqrt())
 }
 
 /// The median; 0 for no values.
@@ -99,24 +168,51 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const ALL: [TargetTransform; 3] =
+        [TargetTransform::Standardize, TargetTransform::Warped, TargetTransform::Robust];
 
     #[test]
     fn outliers_do_not_flatten_the_rest() {
-        let scores = [0.50, 0.51, 0.52, 0.53, -1e6];
-        let robust = TargetTransform::Robust.apply(&scores);
-        assert!(robust.y[3] - robust.y[0] > 1.0, "{:?}", robust.y);
-        assert!(robust.y[4] < robust.y[0] && robust.y[4] > -30.0, "{:?}", robust.y);
-        assert!((robust.to_score(robust.y[3]) - 0.53).abs() < 1e-12);
-        let plain = TargetTransform::Standardize.apply(&scores);
-        assert!(plain.y[3] - plain.y[0] < 1e-6);
+        let scores = [0.50, 0.51, 0.52, 0.53, 0.54, -1e6];
+        let robust = TargetTransform::Robust.candidates(&scores).swap_remove(0);
+        assert!(robust.y[4] - robust.y[0] > 1.0, "{:?}", robust.y);
+        assert!(robust.y[5] < robust.y[0] && robust.y[5] > -30.0, "{:?}", robust.y);
+        let plain = TargetTransform::Standardize.candidates(&scores).swap_remove(0);
+        assert!(plain.y[4] - plain.y[0] < 1e-6);
     }
 
     #[test]
     fn constants_and_extremes_stay_finite() {
         for scores in [vec![], vec![3.0], vec![0.1; 7], vec![1e300, -1e300], vec![1e-300, 2e-300]] {
-            for transform in [TargetTransform::Standardize, TargetTransform::Robust] {
-                let t = transform.apply(&scores);
-                assert!(t.scale > 0.0 && t.y.iter().all(|y| y.is_finite()), "{scores:?} {t:?}");
+            for transform in ALL {
+                for t in transform.candidates(&scores) {
+                    let finite = t.y.iter().chain(&t.log_slopes).all(|y| y.is_finite());
+                    assert!(finite, "{scores:?} {t:?}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// Increasing, invertible, with the slope that it says.
+        #[test]
+        fn maps_are_increasing_and_invertible(scores in prop::collection::vec(-50.0..50.0_f64, 6..30), at in -80.0..80.0_f64) {
+            prop_assume!(scores.iter().any(|s| (s - scores[0]).abs() > 1.0));
+            for transform in ALL {
+                for t in transform.candidates(&scores) {
+                    let scale = t.scale;
+                    let back = scale.to_score(scale.to_target(at));
+                    prop_assert!((back - at).abs() < 1e-8 * (1.0 + at.abs()), "{back} {at}");
+                    let h = 1e-5;
+                    let numeric = (scale.to_target(at + h) - scale.to_target(at - h)) / (2.0 * h);
+                    prop_assert!((scale.slope(at) - numeric).abs() < 1e-3 * numeric, "{} {numeric}", scale.slope(at));
+                    let (mean, deviation) = moments(&t.y);
+                    if transform != TargetTransform::Robust {
+                        prop_assert!(mean.abs() < 1e-9 && (deviation - 1.0).abs() < 1e-9);
+                    }
+                }
             }
         }
     }
