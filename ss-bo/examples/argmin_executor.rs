@@ -1,12 +1,19 @@
-//! Bayesian optimisation under argmin's `Executor`: observers, checkpoints, termination, resumption.
+//! Bayesian optimisation under argmin's `Executor`: observers, checkpoints, termination, Ctrl-C, resumption.
 //!
-//! Minimises the six-dimensional Hartmann function. The first run is killed; the second picks up its last
-//! checkpoint and
-//! goes on to a target cost, with the very suggestions that an uninterrupted run would have made.
+//! Minimises the six-dimensional Hartmann function:
 //!
-//! `cargo run --release -p ss-bo --example argmin_executor`
+//! ```text
+//! cargo run --release -p ss-bo --example argmin_executor              # a run that is killed, and its continuation
+//! cargo run --release -p ss-bo --example argmin_executor -- search.json 200   # 200 ms an evaluation; press Ctrl-C
+//! ```
+//!
+//! Without arguments, a first run is killed and a second picks up its last checkpoint and goes on to a target
+//! cost, with the very suggestions that an uninterrupted run would have made. With a file for the checkpoint (and
+//! milliseconds to sleep in each evaluation) it is one run that Ctrl-C ends in good order, and that continues
+//! when it is called again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use argmin::core::checkpointing::{Checkpoint, CheckpointingFrequency};
 use argmin::core::observers::{Observe, ObserverMode};
@@ -16,14 +23,15 @@ use serde::de::DeserializeOwned;
 use ss_bo::testfunctions::PROBLEMS;
 use ss_bo::{BoConfig, BoSolver, Convergence};
 
-/// Costs are scores with the sign turned.
-struct Hartmann;
+/// Costs are scores with the sign turned. An evaluation takes this long.
+struct Hartmann(Duration);
 
 impl CostFunction for Hartmann {
     type Param = Vec<f64>;
     type Output = f64;
 
     fn cost(&self, x: &Vec<f64>) -> Result<f64, Error> {
+        std::thread::sleep(self.0);
         Ok(-PROBLEMS[1].score(x))
     }
 }
@@ -82,26 +90,37 @@ impl Observe<SearchState> for Kill {
     }
 }
 
-fn executor(path: &Path) -> Result<Executor<Hartmann, BoSolver, SearchState>, Error> {
+fn executor(path: &Path, evaluation: Duration) -> Result<Executor<Hartmann, BoSolver, SearchState>, Error> {
     let config = BoConfig { seed: 1, ..BoConfig::default() };
     let solver =
         BoSolver::new(&[(0.0, 1.0); 6], config)?.stop_when(Convergence { min_trials: 40, tolerance: 1e-6 });
-    Ok(Executor::new(Hartmann, solver)
+    Ok(Executor::new(Hartmann(evaluation), solver)
         .configure(|state| state.max_iters(80).target_cost(-3.3))
         .checkpointing(JsonCheckpoint(path.to_owned()))
         .add_observer(Progress, ObserverMode::NewBest))
 }
 
-fn main() -> Result<(), Error> {
-    let path = std::env::temp_dir().join(format!("ss-bo-argmin-{}.json", std::process::id()));
-    if let Err(error) = executor(&path)?.add_observer(Kill { after: 23 }, ObserverMode::Always).run() {
-        println!("{error} after 23 evaluations; continuing from {}", path.display());
-    }
-    let result = executor(&path)?.run()?;
+fn finish(executor: Executor<Hartmann, BoSolver, SearchState>) -> Result<(), Error> {
+    let result = executor.run()?;
     let state = result.state();
     println!("stopped after {} evaluations: {}", state.get_iter(), state.get_termination_status());
     if let Some(best) = result.solver().recommendation() {
         println!("trial {}: cost {:.5} at {:.3?}", best.id, best.observed, best.x);
     }
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    let mut args = std::env::args().skip(1);
+    if let Some(path) = args.next() {
+        let millis = args.next().map_or(Ok(0), |ms| ms.parse())?;
+        return finish(executor(Path::new(&path), Duration::from_millis(millis))?);
+    }
+    let path = std::env::temp_dir().join(format!("ss-bo-argmin-{}.json", std::process::id()));
+    let killed = executor(&path, Duration::ZERO)?.add_observer(Kill { after: 23 }, ObserverMode::Always);
+    if let Err(error) = killed.run() {
+        println!("{error} after 23 evaluations; continuing from {}", path.display());
+    }
+    finish(executor(&path, Duration::ZERO)?)?;
     Ok(std::fs::remove_file(path)?)
 }

@@ -89,3 +89,38 @@ fn bounds_are_checked() {
         assert!(error.to_string().contains("bounds"), "{error}");
     }
 }
+
+/// Ctrl-C ends a run under the executor in good order, and the model's own fits (executors, too) do not catch it.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_that_then_continues() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let tests = std::env::current_exe().unwrap();
+    // Cargo builds examples with tests, in the folder beside theirs.
+    let example = tests.parent().unwrap().parent().unwrap().join("examples/argmin_executor");
+    if !example.exists() {
+        println!("skipped: {} was not built", example.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |millis: &str| {
+        let mut command = Command::new(&example);
+        command.arg(folder.path().join("search.json")).arg(millis).stdout(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut slow = run("30");
+    let mut lines = BufReader::new(slow.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    // The model makes suggestions by now, and a checkpoint has been written.
+    lines.find(|line| line.contains("Model")).unwrap();
+    let killed = Command::new("kill").args(["-INT", &slow.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(slow.wait().unwrap().success(), "ended by the signal instead of by the executor");
+    let rest: Vec<String> = lines.collect();
+    assert!(rest.iter().any(|line| line.contains("Interrupt")), "{rest:?}");
+
+    let output = run("0").wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("Target cost value reached"), "{text}");
+}
