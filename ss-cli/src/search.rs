@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Checkpoint, Trainer, TrialResult, UniformRun, WatchedTrial};
+use ss_approx::{Checkpoint, Trainer, UniformRun, WatchedTrial};
 use ss_bo::{BayesOpt, Convergence, Optimizer, Outcome, QuantileRule, Suggestion, Trial, TrialId};
 use ss_data::{ImageSet, JournalFile};
 use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
 use ss_seed::Seed;
 
 use crate::candidates::{Candidates, is_candidates_fault, parameter_names};
-use crate::selection::{Choice, Evidence, mean_and_standard_error};
+use crate::selection::{Choice, Evidence};
 use crate::study::{Storage, Study, StudySpec};
 use crate::{Error, Result};
 
@@ -39,8 +39,7 @@ pub struct SearchConfig {
 pub struct Pruning {
     /// The share of a trial's steps after which it is scored and may be stopped, in (0, 1).
     pub after: f64,
-    /// Compares the score there with those that the other trials had there. The standard error of the score over
-    /// the validation examples is added to the rule's margin: a finite validation set knows no better.
+    /// Compares the score there with those that the other trials had there.
     pub rule: QuantileRule,
 }
 
@@ -210,15 +209,10 @@ fn attempt(
     let (Some(Pruning { rule, .. }), Some(Checkpoint { step, .. })) = (pruning, candidates.checkpoint) else {
         return candidates.attempt(point, |_| ControlFlow::Continue(()));
     };
-    let is_worse = |result: &TrialResult| -> Result<bool> {
-        let others = study.report(id, step as u64, result.score)?;
-        let (_, standard_error) = mean_and_standard_error(candidates.example_scores(result)?);
-        Ok(QuantileRule { margin: rule.margin + standard_error, ..*rule }.prunes(result.score, &others))
-    };
     let mut trouble = None;
-    let watched = candidates.attempt(point, |result| match is_worse(result) {
-        Ok(false) => ControlFlow::Continue(()),
-        Ok(true) => ControlFlow::Break(()),
+    let watched = candidates.attempt(point, |result| match study.report(id, step as u64, result.score) {
+        Ok(others) if rule.prunes(result.score, &others) => ControlFlow::Break(()),
+        Ok(_) => ControlFlow::Continue(()),
         Err(error) => {
             trouble = Some(error);
             ControlFlow::Break(())

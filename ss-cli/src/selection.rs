@@ -53,14 +53,9 @@ impl Evidence {
 
 /// Mean of `a - b` over pairs and its standard error.
 pub(crate) fn paired(a: &[f64], b: &[f64]) -> (f64, f64) {
-    mean_and_standard_error(a.iter().zip(b).map(|(x, y)| x - y).collect())
-}
-
-/// Mean of independent values and its standard error.
-pub(crate) fn mean_and_standard_error(values: Vec<f64>) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    let n = a.len() as f64;
+    let mean = a.iter().zip(b).map(|(x, y)| x - y).sum::<f64>() / n;
+    let variance = a.iter().zip(b).map(|(x, y)| (x - y - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     (mean, (variance / n).sqrt())
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct Args {
     /// End the search when its model expects next to nothing of another trial (after 20 trials at the least)
     #[arg(long)]
     stop_when_converged: bool,
-    /// Stop a trial on its way when it is worse than the median of the others by more than a standard error
+    /// Stop a trial on its way when it is below the median of what the others scored there (after 8 trials)
     #[arg(long)]
     prune: bool,
     /// The share of a trial's steps after which --prune looks at it
