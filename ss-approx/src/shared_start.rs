@@ -49,6 +49,14 @@ pub enum WatchedTrial {
     Stopped(TrialResult),
 }
 
+/// A look at a trial on its way.
+pub struct Watch<'a> {
+    /// Where it is scored, see [`Trainer::checkpoint`].
+    pub at: Checkpoint,
+    /// Says from the result there whether the trial goes on.
+    pub judge: &'a mut dyn FnMut(&TrialResult) -> ControlFlow<()>,
+}
+
 impl SharedStart {
     /// A start after `epoch` epochs of the uniform run.
     pub fn new(snapshot: Snapshot, epoch: usize) -> Self {
@@ -84,9 +92,8 @@ impl SharedStart {
         }
     }
 
-    /// As [`trial`](Self::trial), but the candidate is scored once on the way, at the checkpoint `at` (see
-    /// [`Trainer::checkpoint`]), and `judge` says whether it goes on. A trial that goes on has the same result,
-    /// bit for bit, as one that nobody looked at.
+    /// As [`trial`](Self::trial), but the candidate is scored once on the way and perhaps stopped there. A trial
+    /// that goes on has the same result, bit for bit, as one that nobody looked at.
     ///
     /// The learning rate at the checkpoint has not fallen to zero, so a score there is noisier and lower than
     /// one at the end: compare it only with scores of other trials at the same checkpoint.
@@ -100,9 +107,9 @@ impl SharedStart {
         validation: &ImageSet,
         config: TrialConfig,
         seed: Seed,
-        (at, mut judge): (Checkpoint, impl FnMut(&TrialResult) -> ControlFlow<()>),
+        watch: Watch,
     ) -> Result<WatchedTrial> {
-        self.run(trainer, weights, validation, config, seed, Some((at, &mut judge)))
+        self.run(trainer, weights, validation, config, seed, Some(watch))
     }
 
     fn run(
@@ -112,7 +119,7 @@ impl SharedStart {
         validation: &ImageSet,
         config: TrialConfig,
         seed: Seed,
-        mut watch: Option<(Checkpoint, &mut dyn FnMut(&TrialResult) -> ControlFlow<()>)>,
+        mut watch: Option<Watch>,
     ) -> Result<WatchedTrial> {
         let judged = |session: &Session| -> Result<TrialResult> {
             let predictions = session.predict(validation)?;
@@ -129,11 +136,11 @@ impl SharedStart {
         };
         let mut stopped = None;
         let look = |step: usize, session: &Session| {
-            let Some((_, judge)) = watch.as_mut().filter(|(at, _)| at.step == step) else {
+            let Some(watch) = watch.as_mut().filter(|watch| watch.at.step == step) else {
                 return Ok(ControlFlow::Continue(()));
             };
             let result = judged(session)?;
-            let verdict = judge(&result);
+            let verdict = (watch.judge)(&result);
             if verdict.is_break() {
                 stopped = Some(result);
             }

@@ -11,7 +11,7 @@ use ss_approx::shared_start::TrialConfig;
 use ss_approx::trainer::Run;
 use ss_approx::{
     Refresh, Sampling, Score, Session, TrainSettings, Trainer, TrainingData, TrialResult, UniformRun,
-    UniformRunConfig, WatchedTrial,
+    UniformRunConfig, Watch, WatchedTrial,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
@@ -137,13 +137,13 @@ fn looking_at_a_trial_changes_nothing_and_stopping_it_costs_less() {
         assert_eq!((at.step, at.epochs), (step, epochs));
         let watched = |verdict: ControlFlow<()>| {
             let mut seen = Vec::new();
-            let judge = |result: &TrialResult| {
+            let mut judge = |result: &TrialResult| {
                 seen.push(result.score);
                 verdict
             };
-            let watched = start
-                .watched_trial(&trainer, &weights, &validation, config, Seed::new(9), (at, judge))
-                .unwrap();
+            let watch = Watch { at, judge: &mut judge };
+            let watched =
+                start.watched_trial(&trainer, &weights, &validation, config, Seed::new(9), watch).unwrap();
             assert_eq!(seen.len(), 1);
             (watched, seen[0])
         };

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ss_approx::sampling::rank;
-use ss_approx::{Checkpoint, Trainer, TrialResult, UniformRun, WatchedTrial};
+use ss_approx::{Checkpoint, Trainer, TrialResult, UniformRun, Watch, WatchedTrial};
 use ss_bo::{BayesOpt, BoConfig, Trial, TrialState};
 use ss_data::ImageSet;
 use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, shapes};
@@ -66,17 +66,17 @@ impl<'a> Candidates<'a> {
     pub(crate) fn attempt(
         &self,
         point: &[f64],
-        judge: impl FnMut(&TrialResult) -> ControlFlow<()>,
+        mut judge: impl FnMut(&TrialResult) -> ControlFlow<()>,
     ) -> Result<WatchedTrial> {
         let weights = self.ranked.weights(&SamplerParams::from_unit(&self.config.spec, point)?)?;
         let (start, config, seed) = (&self.uniform.start, self.config.trial, self.seed.derive("trials", 0));
+        let (trainer, validation) = (self.trainer, self.validation);
         Ok(match self.checkpoint {
             Some(at) => {
-                start.watched_trial(self.trainer, &weights, self.validation, config, seed, (at, judge))?
+                let watch = Watch { at, judge: &mut judge };
+                start.watched_trial(trainer, &weights, validation, config, seed, watch)?
             }
-            None => {
-                WatchedTrial::Finished(start.trial(self.trainer, &weights, self.validation, config, seed)?)
-            }
+            None => WatchedTrial::Finished(start.trial(trainer, &weights, validation, config, seed)?),
         })
     }
 

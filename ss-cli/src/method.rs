@@ -307,7 +307,9 @@ fn swift_sampler(
             score: recipe.score,
         },
         caution: recipe.caution,
-        convergence: recipe.stop_when_converged.then(Convergence::default),
+        convergence: recipe
+            .converged_below
+            .map(|tolerance| Convergence { tolerance, ..Convergence::default() }),
         pruning: recipe.prune_after.map(|after| Pruning { after, rule: QuantileRule::default() }),
     };
     let mut done = 0;

@@ -148,7 +148,7 @@ pub fn search(
     }
     let candidates = Candidates::new(trainer, validation, uniform, config, seed)?;
     let (storage, settings) = match journal {
-        Some(journal) => (Storage::File(journal.file.clone()), journal.settings.clone()),
+        Some(journal) => (Storage::file(journal.file.clone()), journal.settings.clone()),
         None => (Storage::memory(), Value::Null),
     };
     let study = Study::open(storage, study_spec(&config.spec, settings), candidates.optimizer())?;

@@ -69,6 +69,10 @@ pub(crate) struct Args {
     /// End the search when its model expects next to nothing of another trial (after 20 trials at the least)
     #[arg(long)]
     stop_when_converged: bool,
+    /// What --stop-when-converged takes for next to nothing: an expected improvement below so many standard
+    /// deviations of the scores seen
+    #[arg(long, default_value_t = 0.05, requires = "stop_when_converged")]
+    converged_below: f64,
     /// Stop a trial on its way when it is below the median of what the others scored there (after 8 trials)
     #[arg(long)]
     prune: bool,
@@ -156,7 +160,7 @@ fn recipe(args: &Args) -> Result<Recipe> {
     if let Some(network) = &args.network {
         recipe.network = network.clone();
     }
-    recipe.stop_when_converged = args.stop_when_converged;
+    recipe.converged_below = args.stop_when_converged.then_some(args.converged_below);
     recipe.prune_after = args.prune.then_some(args.prune_after);
     // Checked here and not only where they are used, which is after a full training.
     recipe.check()?;
@@ -168,7 +172,7 @@ fn settings(args: &Args, recipe: &Recipe, spec: &SamplerSpec, dataset: &Dataset)
     let mut recipe = serde_json::to_value(recipe)?;
     if let Value::Object(recipe) = &mut recipe {
         recipe.remove("trials");
-        recipe.remove("stop_when_converged");
+        recipe.remove("converged_below");
     }
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -193,9 +197,13 @@ fn summary(
 ) -> Result<String> {
     let Search { uniform, outcome } = search;
     let chosen = &outcome.trials[outcome.choice.trial];
+    let stopped = match outcome.trials.iter().filter(|trial| trial.pruned.is_some()).count() {
+        0 => String::new(),
+        count => format!(" ({count} of them stopped on the way)"),
+    };
     let mut out = format!(
         "# Sampler for {}\n\n{} training images, {} validation images, {} of {} epochs; features read after \
-         epoch {}, trials start after epoch {}.\n{} trials, {:.2} full trainings beyond the uniform run.\n\n",
+         epoch {}, trials start after epoch {}.\n{} trials{stopped}, {:.2} full trainings beyond the uniform run.\n\n",
         args.dataset,
         experiment.train.len(),
         experiment.validation.len(),

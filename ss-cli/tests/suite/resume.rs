@@ -164,6 +164,26 @@ fn a_finished_search_adds_no_trial_and_a_larger_one_goes_on() {
 }
 
 #[test]
+fn a_search_that_has_converged_stays_so() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    // Twenty trials are the least, and then any expectation is small enough.
+    let trials = ["--trials", "60", "--stop-when-converged", "--converged-below=1e6"];
+    search(&out, &trials).assert().success();
+    let (first, text) = (results(&out), journal(&out));
+    assert_eq!(outcomes(&study(&out)).filter(|o| matches!(o, Outcome::Score(_))).count(), 20);
+    let count = study(&out).journal_ids.len();
+    assert!(count < 60);
+    search(&out, &trials).assert().success();
+    assert_eq!(journal(&out), text);
+    assert!(results(&out) == first);
+    // It may still be continued, also by a search that does not ask whether it has.
+    search(&out, &["--trials", &(count + 1).to_string()]).assert().success();
+    assert!(journal(&out).starts_with(&text));
+    assert_eq!(study(&out).journal_ids.len(), count + 1);
+}
+
+#[test]
 fn other_settings_are_refused_by_name_before_any_work() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");

@@ -84,7 +84,7 @@ fn digits_with_wrong_labels() {
     let read = |folder: &Path, name: &str| fs::read(folder.join(name)).unwrap();
     assert_eq!(file_names(&out), file_names(&again));
     for name in FILES {
-        assert!(read(&out, &name) == read(&again, &name), "{name} depends on the number of threads");
+        assert!(read(&out, name) == read(&again, name), "{name} depends on the number of threads");
     }
     for name in FILES {
         assert!(read(&out, name) != read(&other, name), "{name} does not depend on the seed");

@@ -42,7 +42,7 @@ fn open(storage: Storage, kind: &str, worker: &str, seed: u64) -> Result<Study<d
 }
 
 fn in_file(path: &Path) -> Storage {
-    Storage::File(JournalFile::new(path))
+    Storage::file(JournalFile::new(path))
 }
 
 /// Fails now and then, is pruned now and then.
@@ -163,7 +163,7 @@ fn trials_cut_short_are_found_by_their_worker_alone() {
     let (first, second) = (study("alice").ask().unwrap(), study("bob").ask().unwrap());
     let third = study("alice").ask().unwrap();
     study("alice").tell(first.id, Outcome::Score(0.5)).unwrap();
-    assert_eq!(study("alice").unfinished().unwrap(), [third.clone()]);
+    assert_eq!(study("alice").unfinished().unwrap(), std::slice::from_ref(&third));
     assert_eq!(study("bob").unfinished().unwrap(), [second]);
     assert_eq!(study("carol").unfinished().unwrap(), []);
 
@@ -252,7 +252,7 @@ fn a_worker_killed_under_the_lock_does_not_stop_the_others() {
     holder.wait().unwrap();
     assert!(held && file_names(folder.path()).len() == 2);
     let patient = JournalFile::new(&path).with_patience(Duration::from_millis(300), Duration::from_secs(60));
-    open(Storage::File(patient), "random", "w", 0).unwrap();
+    open(Storage::file(patient), "random", "w", 0).unwrap();
     assert_eq!(file_names(folder.path()), ["study.log"]);
 }
 

@@ -126,13 +126,13 @@ fn the_lock_of_a_dead_process_is_removed_after_the_grace_period() {
 fn a_lock_whose_owner_is_at_work_is_respected() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("study.log");
-    let journal = JournalFile::new(&path).with_patience(3 * SHORT, LONG);
+    let journal = JournalFile::new(&path).with_patience(8 * SHORT, LONG);
     let mut held = journal.lock().unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| append(&journal, &["{\"second\":true}"]));
         let clock = Instant::now();
-        while clock.elapsed() < 8 * SHORT {
-            std::thread::sleep(SHORT / 2);
+        while clock.elapsed() < 12 * SHORT {
+            std::thread::sleep(SHORT / 4);
             held.append(["{}"]).unwrap();
         }
         drop(held);
@@ -164,7 +164,8 @@ fn writers_take_turns() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("study.log");
     fs::write(lock_of(&path), "").unwrap();
-    let journal = JournalFile::new(&path).with_patience(3 * SHORT, LONG);
+    // Longer than a busy disk needs to sync a line.
+    let journal = JournalFile::new(&path).with_patience(15 * SHORT, LONG);
     let (threads, each) = (4, 40);
     std::thread::scope(|scope| {
         for _ in 0..threads {
