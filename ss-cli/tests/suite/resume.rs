@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ss_bo::journal::{Study, replay};
+use ss_bo::journal::{FinalState, JournalRecord, NewTrial, Operation, Study, replay};
 use ss_bo::{Event, Outcome};
 use tempfile::tempdir;
 
@@ -34,6 +34,9 @@ const SEARCH: [&str; 17] = [
     "400",
 ];
 
+const PARAMETERS: [&str; 10] =
+    ["c_loss", "c_renormed_entropy", "e_1", "e_2", "e_3", "v_0", "v_1", "v_2", "v_3", "v_4"];
+
 /// The arguments of [`SEARCH`] with other values for some flags, and more flags.
 fn with(flags: &[&str]) -> Vec<String> {
     let mut args = SEARCH.map(str::to_owned).to_vec();
@@ -61,8 +64,7 @@ fn journal(out: &Path) -> String {
 }
 
 fn study(out: &Path) -> Study {
-    let spec = ["c_loss", "c_renormed_entropy", "e_1", "e_2", "e_3", "v_0", "v_1", "v_2", "v_3", "v_4"];
-    replay(&journal(out), "swift-sampler", &spec.map(str::to_owned)).unwrap()
+    replay(&journal(out), "swift-sampler", &PARAMETERS.map(str::to_owned)).unwrap()
 }
 
 /// All that a search does is the same: its results, its trials and their scores along the way.
@@ -212,6 +214,38 @@ fn other_settings_are_refused_by_name_before_any_work() {
     let lock = ss_cli::artifact::lock_folder(&out).unwrap();
     assert_refused(search(&out, &[]), &["another run is using this folder", "choose another --out"]);
     drop(lock);
+}
+
+/// Another program adds trials of its own: finished ones count, and the search is not confused.
+#[test]
+fn trials_of_another_program_count() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    search(&out, &["--trials", "3"]).assert().success();
+    let text = journal(&out);
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let foreign = |result| {
+        let trial = NewTrial {
+            start: Some("2024-02-29T12:00:00.000000+00:00".into()),
+            parameters: PARAMETERS.map(|name| (name.to_owned(), 0.3)).into(),
+            result,
+            ..NewTrial::default()
+        };
+        JournalRecord::new("another program", Operation::CreateTrial(trial)).encode() + "\n"
+    };
+    // Far better than anything, and run again here where it is to be compared; and one that is not finished.
+    let added = foreign(Some((FinalState::Complete, Some(9.0)))) + &foreign(None);
+    fs::write(out.join("study.log"), format!("{text}{added}")).unwrap();
+    search(&out, &["--trials", "7"]).assert().success();
+    let record = study(&out);
+    assert_eq!(record.journal_ids.len(), 7);
+    assert_eq!(record.workers.iter().filter(|worker| *worker == "another program").count(), 2);
+    assert_eq!(outcomes(&record).count(), 6, "the other program's unfinished trial is left to it");
+
+    // Uniform sampling, to which all are compared, has to come first.
+    fs::write(out.join("study.log"), format!("{}{}", &text[..ends[1]], foreign(None))).unwrap();
+    let parts = ["study.log", "not uniform sampling", "remove that file"];
+    assert_refused(search(&out, &["--trials", "2"]), &parts);
 }
 
 const OPTUNA: &str = r#"

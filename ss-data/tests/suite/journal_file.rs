@@ -105,7 +105,7 @@ fn the_lock_of_a_dead_process_is_removed_after_the_grace_period() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("study.log");
     let lock = lock_of(&path);
-    let leave: [&dyn Fn(); 3] = [
+    let leave: &[&dyn Fn()] = &[
         #[cfg(unix)]
         &|| std::os::unix::fs::symlink(&path, &lock).unwrap(),
         #[cfg(unix)]
