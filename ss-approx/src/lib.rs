@@ -47,6 +47,6 @@ pub use full_run::FullRun;
 pub use sampling::{Refresh, Sampling};
 pub use schedule::LearningRate;
 pub use score::Score;
-pub use shared_start::{SharedStart, TrialResult};
-pub use trainer::{EpochReport, Session, Trainer};
+pub use shared_start::{SharedStart, TrialResult, Watch, WatchedTrial};
+pub use trainer::{Checkpoint, EpochReport, Session, Trainer};
 pub use uniform_run::{UniformRun, UniformRunConfig};

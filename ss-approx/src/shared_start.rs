@@ -1,12 +1,14 @@
 //! Fine-tuning trials from one shared start.
 
+use std::ops::ControlFlow;
+
 use ss_data::ImageSet;
 use ss_models::Snapshot;
 use ss_sampler::Weights;
 use ss_seed::Seed;
 
-use crate::trainer::Run;
-use crate::{Predictions, Result, Sampling, Score, Trainer};
+use crate::trainer::{Checkpoint, Run};
+use crate::{Predictions, Result, Sampling, Score, Session, Trainer};
 
 /// The checkpoint from which every candidate starts: weights *and* batch-normalisation statistics, taken
 /// from the middle of the uniform run. From there a bad sampler keeps hurting and a good one heals within an
@@ -36,6 +38,23 @@ pub struct TrialResult {
     pub score: f64,
     /// The predictions behind the score.
     pub predictions: Predictions,
+}
+
+/// What came of a trial that was looked at on the way.
+#[derive(Clone, Debug)]
+pub enum WatchedTrial {
+    /// It went on to its end.
+    Finished(TrialResult),
+    /// It was stopped at the checkpoint, where this was its result.
+    Stopped(TrialResult),
+}
+
+/// A look at a trial on its way.
+pub struct Watch<'a> {
+    /// Where it is scored, see [`Trainer::checkpoint`].
+    pub at: Checkpoint,
+    /// Says from the result there whether the trial goes on.
+    pub judge: &'a mut dyn FnMut(&TrialResult) -> ControlFlow<()>,
 }
 
 impl SharedStart {
@@ -68,6 +87,45 @@ impl SharedStart {
         config: TrialConfig,
         seed: Seed,
     ) -> Result<TrialResult> {
+        match self.run(trainer, weights, validation, config, seed, None)? {
+            WatchedTrial::Finished(result) | WatchedTrial::Stopped(result) => Ok(result),
+        }
+    }
+
+    /// As [`trial`](Self::trial), but the candidate is scored once on the way and perhaps stopped there. A trial
+    /// that goes on has the same result, bit for bit, as one that nobody looked at.
+    ///
+    /// The learning rate at the checkpoint has not fallen to zero, so a score there is noisier and lower than
+    /// one at the end: compare it only with scores of other trials at the same checkpoint.
+    ///
+    /// # Errors
+    /// As [`trial`](Self::trial).
+    pub fn watched_trial(
+        &self,
+        trainer: &Trainer,
+        weights: &Weights,
+        validation: &ImageSet,
+        config: TrialConfig,
+        seed: Seed,
+        watch: Watch,
+    ) -> Result<WatchedTrial> {
+        self.run(trainer, weights, validation, config, seed, Some(watch))
+    }
+
+    fn run(
+        &self,
+        trainer: &Trainer,
+        weights: &Weights,
+        validation: &ImageSet,
+        config: TrialConfig,
+        seed: Seed,
+        mut watch: Option<Watch>,
+    ) -> Result<WatchedTrial> {
+        let judged = |session: &Session| -> Result<TrialResult> {
+            let predictions = session.predict(validation)?;
+            let score = predictions.score(config.score, validation.labels())?;
+            Ok(TrialResult { score, predictions })
+        };
         let mut session = trainer.session(seed)?;
         session.restore(&self.snapshot)?;
         let run = Run {
@@ -76,9 +134,22 @@ impl SharedStart {
             learning_rate: config.learning_rate,
             sampling: Sampling::Fixed(weights.clone()),
         };
-        session.train(&run, |_, _| Ok(()))?;
-        let predictions = session.predict(validation)?;
-        let score = predictions.score(config.score, validation.labels())?;
-        Ok(TrialResult { score, predictions })
+        let mut stopped = None;
+        let look = |step: usize, session: &Session| {
+            let Some(watch) = watch.as_mut().filter(|watch| watch.at.step == step) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let result = judged(session)?;
+            let verdict = (watch.judge)(&result);
+            if verdict.is_break() {
+                stopped = Some(result);
+            }
+            Ok(verdict)
+        };
+        session.train_stepwise(&run, look, |_, _| Ok(()))?;
+        match stopped {
+            Some(result) => Ok(WatchedTrial::Stopped(result)),
+            None => Ok(WatchedTrial::Finished(judged(&session)?)),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Epochs of SGD on one network.
 
+use std::ops::ControlFlow;
+
 use candle_core::Device;
 use ss_data::{ImageSet, ImageShape};
 use ss_features::FeatureTable;
@@ -58,6 +60,15 @@ pub struct RunCost {
     pub reread: u64,
 }
 
+/// A place inside a run, the same for all runs of one length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Steps of SGD behind it, at least 1 and fewer than the run has.
+    pub step: usize,
+    /// Passes over the training data behind it.
+    pub epochs: f64,
+}
+
 impl Trainer<'_> {
     /// A freshly initialised network, its weights drawn from `seed`.
     pub fn session(&self, seed: Seed) -> Result<Session<'_>> {
@@ -67,6 +78,32 @@ impl Trainer<'_> {
         let input = InputShape { channels, height, width };
         let network = self.network.build(input, images.classes(), &parameters)?;
         Ok(Session { trainer: self, parameters, network })
+    }
+
+    /// The place after `share` of the steps of a run of `epochs` epochs, to the nearest step.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`] for a share outside (0, 1) and for a run that has fewer than two steps.
+    pub fn checkpoint(&self, epochs: f64, share: f64) -> Result<Checkpoint> {
+        let invalid =
+            |setting, found: String, expected| Err(Error::InvalidSetting { setting, found, expected });
+        if !(share > 0.0 && share < 1.0) {
+            return invalid("checkpoint", share.to_string(), "a share of the run in (0, 1) such as 0.5");
+        }
+        let (lengths, batch) = (epoch_lengths(epochs, self.data.len())?, self.config.batch_size);
+        let steps: usize = lengths.iter().map(|draws| draws.div_ceil(batch)).sum();
+        if steps < 2 {
+            let expected = "a run of at least two steps: more epochs or a smaller batch";
+            return invalid("epochs", format!("{epochs} ({steps} step)"), expected);
+        }
+        let step = ((share * steps as f64).round() as usize).clamp(1, steps - 1);
+        let (mut left, mut draws) = (step, 0);
+        for length in lengths {
+            let taken = left.min(length.div_ceil(batch));
+            draws += (taken * batch).min(length);
+            left -= taken;
+        }
+        Ok(Checkpoint { step, epochs: draws as f64 / self.data.len() as f64 })
     }
 
     /// The draws of a run's epoch `epoch`: exactly an ordinary shuffled epoch when the sampling is uniform.
@@ -107,6 +144,21 @@ impl Session<'_> {
     pub fn train(
         &mut self,
         run: &Run,
+        observe: impl FnMut(EpochReport, &Self) -> Result<()>,
+    ) -> Result<RunCost> {
+        self.train_stepwise(run, |_, _| Ok(ControlFlow::Continue(())), observe)
+    }
+
+    /// As [`train`](Self::train), and calls `after_step` with the number of steps done after each of them. Looking
+    /// does not change the run; [`ControlFlow::Break`] ends it there, in the middle of an epoch, whose report is
+    /// then not given.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train), and errors of `after_step`.
+    pub fn train_stepwise(
+        &mut self,
+        run: &Run,
+        mut after_step: impl FnMut(usize, &Self) -> Result<ControlFlow<()>>,
         mut observe: impl FnMut(EpochReport, &Self) -> Result<()>,
     ) -> Result<RunCost> {
         let trainer = self.trainer;
@@ -144,8 +196,11 @@ impl Session<'_> {
                 optimiser.step(&loss.backward()?, rate.at(step))?;
                 total += f64::from(loss.to_scalar::<f32>()?) * batch.len() as f64;
                 step += 1;
+                cost.trained += batch.len() as u64;
+                if after_step(step, self)?.is_break() {
+                    return Ok(cost);
+                }
             }
-            cost.trained += draws as u64;
             let train_loss = total / draws as f64;
             if !train_loss.is_finite() {
                 return Err(Error::Diverged { epoch, loss: train_loss });

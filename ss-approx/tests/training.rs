@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use candle_core::Device;
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
+use ss_approx::trainer::Run;
 use ss_approx::{
-    Refresh, Sampling, Score, TrainSettings, Trainer, TrainingData, UniformRun, UniformRunConfig,
+    Refresh, Sampling, Score, Session, TrainSettings, Trainer, TrainingData, TrialResult, UniformRun,
+    UniformRunConfig, Watch, WatchedTrial,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
@@ -117,6 +120,58 @@ fn trials_repeat_and_leave_the_start_untouched() {
     let first = trial(&clean);
     assert_ne!(first, trial(&dirty));
     assert_eq!(first, trial(&clean), "a trial in between changes nothing");
+}
+
+#[test]
+fn looking_at_a_trial_changes_nothing_and_stopping_it_costs_less() {
+    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let start = uniform(&trainer, &validation).start;
+    let weights = Weights::new((0..90).map(|i| f64::from(1 + i % 3)).collect()).unwrap();
+    // Two epochs of 6 steps each, the last of 10 examples: the checkpoints lie within an epoch, at the end of
+    // one, and in the second.
+    let config = TrialConfig { epochs: 2.0, ..TRIAL };
+    let plain = start.trial(&trainer, &weights, &validation, config, Seed::new(9)).unwrap();
+    for (share, step, epochs) in [(0.25, 3, 48.0 / 90.0), (0.5, 6, 1.0), (0.6, 7, 106.0 / 90.0)] {
+        let at = trainer.checkpoint(config.epochs, share).unwrap();
+        assert_eq!((at.step, at.epochs), (step, epochs));
+        let watched = |verdict: ControlFlow<()>| {
+            let mut seen = Vec::new();
+            let mut judge = |result: &TrialResult| {
+                seen.push(result.score);
+                verdict
+            };
+            let watch = Watch { at, judge: &mut judge };
+            let watched =
+                start.watched_trial(&trainer, &weights, &validation, config, Seed::new(9), watch).unwrap();
+            assert_eq!(seen.len(), 1);
+            (watched, seen[0])
+        };
+        let (WatchedTrial::Finished(finished), seen) = watched(ControlFlow::Continue(())) else {
+            panic!("went on")
+        };
+        assert_eq!(finished.score, plain.score);
+        assert_eq!(finished.predictions.logits(), plain.predictions.logits());
+        let (WatchedTrial::Stopped(stopped), again) = watched(ControlFlow::Break(())) else {
+            panic!("was stopped")
+        };
+        assert_eq!((stopped.score, seen), (seen, again));
+        assert_ne!(stopped.predictions.logits(), plain.predictions.logits());
+    }
+    // A stopped run has trained on what lies before the checkpoint.
+    let mut session = trainer.session(Seed::new(9)).unwrap();
+    let run = Run { seed: Seed::new(9), epochs: 2.0, learning_rate: 0.1, sampling: Sampling::Uniform };
+    let stop =
+        |step, _: &Session| Ok(if step == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    let mut epochs = 0;
+    let cost = session.train_stepwise(&run, stop, |_, _| {
+        epochs += 1;
+        Ok(())
+    });
+    assert_eq!((cost.unwrap().trained, epochs), (106, 1));
+    for (epochs, share) in [(2.0, 0.0), (2.0, 1.0), (2.0, f64::NAN), (0.1, 0.5)] {
+        assert!(trainer.checkpoint(epochs, share).is_err(), "{epochs} {share}");
+    }
 }
 
 #[test]

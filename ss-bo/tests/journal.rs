@@ -6,7 +6,8 @@ use std::process::Command;
 
 use proptest::prelude::*;
 use ss_bo::journal::{
-    FinalState, JournalError, JournalRecord, NewTrial, Operation, ask_records, replay, tell_records,
+    FinalState, JournalError, JournalRecord, NewTrial, Operation, ask_records, replay, report_records,
+    tell_records,
 };
 use ss_bo::rivals::ReinforceConfig;
 use ss_bo::{
@@ -115,6 +116,26 @@ fn several_workers_may_append() {
     b.replay(&study.events).unwrap();
     let scores: Vec<_> = b.trials().iter().map(|t| t.score()).collect();
     assert_eq!(scores, [Some(1.0), Some(2.0)]);
+}
+
+#[test]
+fn intermediate_scores_and_workers_are_replayed() {
+    let names = names(1);
+    let (mut file, mut a) = (create("other") + &create("s"), RandomSearch::new(1, 0).unwrap());
+    let (first, second) = (a.ask().unwrap(), a.ask().unwrap());
+    push(&mut file, ask_records("alice", 1, &first, &names, TIME));
+    push(&mut file, ask_records("bob", 1, &second, &names, TIME));
+    push(&mut file, report_records("bob", 1, 8, 0.5));
+    push(&mut file, report_records("alice", 0, 8, 0.25));
+    push(&mut file, report_records("alice", 0, 16, f64::NAN));
+    push(&mut file, report_records("bob", 1, 8, 0.75));
+    push(&mut file, tell_records("bob", 1, &Outcome::Pruned { score: 0.75 }, TIME));
+    // After the end, and of a trial that does not exist: ignored, as Optuna does.
+    push(&mut file, report_records("bob", 1, 16, 0.9));
+    push(&mut file, report_records("bob", 7, 16, 0.9));
+    let study = replay(&file, "s", &names).unwrap();
+    assert_eq!(study.workers, ["alice", "bob"]);
+    assert_eq!(study.intermediates, [[(8, 0.25)].into(), [(8, 0.75)].into()]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The files that a search leaves behind and that other runs read.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
@@ -21,6 +22,28 @@ pub fn prepare_folder(folder: &Path) -> Result<()> {
         .and_then(|()| tempfile::tempfile_in(folder))
         .map(drop)
         .map_err(|reason| Error::Folder { path: folder.to_owned(), reason })
+}
+
+/// A folder that no other run works in while this value lives.
+#[derive(Debug)]
+pub struct FolderLock {
+    /// Absent where the system does not lock folders.
+    _handle: Option<File>,
+}
+
+/// Takes `folder` for one run; a second is refused. The lock leaves no file behind and ends with the process, be it
+/// by a kill.
+///
+/// # Errors
+/// [`Error::FolderInUse`].
+pub fn lock_folder(folder: &Path) -> Result<FolderLock> {
+    // Not every system opens folders as files, and not every file system locks: then there is no lock.
+    let Ok(handle) = File::open(folder) else { return Ok(FolderLock { _handle: None }) };
+    match handle.try_lock() {
+        Ok(()) => Ok(FolderLock { _handle: Some(handle) }),
+        Err(TryLockError::WouldBlock) => Err(Error::FolderInUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(_)) => Ok(FolderLock { _handle: None }),
+    }
 }
 
 /// `weights.parquet`, `features.parquet`, `rule.svg`, `summary.md` and, last, `sampler.json` in `folder`, each

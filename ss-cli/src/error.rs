@@ -59,6 +59,42 @@ pub enum Error {
         /// The columns that are there.
         found: Vec<String>,
     },
+    /// A study was made with other settings than those asked for.
+    #[error(
+        "{place}: the study `{study}` was made with other settings ({difference}); \
+         repeat its settings, choose another --out or remove that file"
+    )]
+    OtherSettings {
+        /// The journal.
+        place: String,
+        /// The study.
+        study: String,
+        /// Which settings differ, and how.
+        difference: String,
+    },
+    /// A journal does not hold a study that can be continued.
+    #[error("{place}: {reason}")]
+    Journal {
+        /// The journal.
+        place: String,
+        /// What is wrong with it.
+        reason: ss_bo::journal::JournalError,
+    },
+    /// The first trial of a search is not uniform sampling, to which all others are compared.
+    #[error(
+        "{place}: the first trial of the study is not uniform sampling, another program added it before the search \
+         began; choose another --out or remove that file"
+    )]
+    ForeignFirstTrial {
+        /// The journal.
+        place: String,
+    },
+    /// Another process is at work in a folder.
+    #[error("{}: another run is using this folder; wait for it or choose another --out", path.display())]
+    FolderInUse {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
     /// A learned sampler could not be drawn.
     #[error("cannot draw the sampler: {reason}")]
     Picture {

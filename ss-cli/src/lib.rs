@@ -8,6 +8,7 @@
 //! | [`recipe`] | networks, schedules and search budgets for each known dataset |
 //! | [`experiment`] | a dataset, split, with its label noise |
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
+//! | [`study`] | one process's part in a study that is recorded in a journal |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
 //! | [`picture`] | a learned sampler as one SVG drawing |
@@ -15,6 +16,7 @@
 //! | [`progress`] | bars on a terminal, lines elsewhere |
 
 pub mod artifact;
+mod candidates;
 pub mod error;
 pub mod experiment;
 pub mod method;
@@ -23,12 +25,13 @@ pub mod progress;
 pub mod recipe;
 pub mod search;
 pub mod selection;
+pub mod study;
 
 pub use error::{Error, Result};
 pub use experiment::{Experiment, ExperimentConfig, ValidationLabels};
-pub use method::{Method, MethodResult};
+pub use method::{Method, MethodResult, Setup};
 pub use recipe::Recipe;
-pub use search::{SearchConfig, SearchOutcome, TrialRecord};
+pub use search::{Pruning, SearchConfig, SearchJournal, SearchOutcome, TrialRecord};
 
 /// The example of the README compiles and holds.
 #[cfg(doctest)]

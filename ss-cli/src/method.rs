@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::{Refresh, Sampling, Score, Trainer, UniformRun, UniformRunConfig};
+use ss_bo::{Convergence, QuantileRule};
 use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
-use crate::search::{SearchConfig, SearchOutcome, TrialRecord, is_candidates_fault, search};
+use crate::candidates::is_candidates_fault;
+use crate::search::{Pruning, SearchConfig, SearchJournal, SearchOutcome, TrialRecord, search};
 use crate::selection::paired;
 use crate::{Experiment, Recipe, Result, artifact};
 
@@ -143,23 +145,47 @@ pub struct Search {
     pub outcome: SearchOutcome,
 }
 
+/// What the methods of one experiment share.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// The data.
+    pub experiment: &'a Experiment,
+    /// Network, schedule and search budget.
+    pub recipe: &'a Recipe,
+    /// The rule that Swift Sampler searches.
+    pub spec: &'a SamplerSpec,
+    /// Where networks are trained.
+    pub device: &'a Device,
+    /// Root of all random choices.
+    pub seed: Seed,
+    /// Where the search keeps its trials; `None` keeps them in memory.
+    pub journal: Option<&'a SearchJournal>,
+}
+
+impl<'a> Setup<'a> {
+    fn trainer(&self) -> Result<Trainer<'a>> {
+        Ok(Trainer {
+            network: self.recipe.network.clone(),
+            data: &self.experiment.train,
+            config: self.recipe.train.clone().check()?,
+            device: self.device.clone(),
+        })
+    }
+}
+
 /// Runs the `methods` on one experiment. Baseline and Swift Sampler share the uniform run; every training
 /// has the same number of steps and the same random numbers.
-pub fn run(
-    experiment: &Experiment,
-    recipe: &Recipe,
-    spec: &SamplerSpec,
-    methods: &[Method],
-    device: &Device,
-    seed: Seed,
-    mut observe: impl FnMut(Event),
-) -> Result<Outcome> {
-    let trainer = Trainer {
-        network: recipe.network.clone(),
-        data: &experiment.train,
-        config: recipe.train.clone().check()?,
-        device: device.clone(),
-    };
+///
+/// # Errors
+/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
+/// [`search`].
+pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
+    let Setup { experiment, recipe, seed, .. } = setup;
+    let trainer = setup.trainer()?;
+    // Checked here and not only by the search, which comes after a full training.
+    if let Some(share) = recipe.prune_after {
+        trainer.checkpoint(recipe.trial_epochs, share)?;
+    }
     let mut outcome = Outcome { results: Vec::new(), search: None };
     let mut uniform: Option<(UniformRun, f64)> = None;
     // Baseline before Swift Sampler, which consumes the uniform run that they share.
@@ -181,8 +207,7 @@ pub fn run(
             }
             (Method::Ss, Some(_)) => {
                 let Some((run, seconds)) = uniform.take() else { continue };
-                let (result, search) =
-                    swift_sampler(&trainer, experiment, recipe, spec, run, seconds, seed, &mut observe)?;
+                let (result, search) = swift_sampler(&trainer, setup, run, seconds, &mut observe)?;
                 outcome.search = Some(search);
                 result
             }
@@ -264,20 +289,14 @@ fn judge(
     })
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site; the arguments are the whole context of a method"
-)]
 fn swift_sampler(
     trainer: &Trainer,
-    experiment: &Experiment,
-    recipe: &Recipe,
-    spec: &SamplerSpec,
+    setup: Setup,
     uniform: UniformRun,
     uniform_seconds: f64,
-    seed: Seed,
     observe: &mut impl FnMut(Event),
 ) -> Result<(MethodResult, Search)> {
+    let Setup { experiment, recipe, spec, seed, journal, .. } = setup;
     let clock = Instant::now();
     let config = SearchConfig {
         spec: spec.clone(),
@@ -288,9 +307,14 @@ fn swift_sampler(
             score: recipe.score,
         },
         caution: recipe.caution,
+        convergence: recipe
+            .converged_below
+            .map(|tolerance| Convergence { tolerance, ..Convergence::default() }),
+        pruning: recipe.prune_after.map(|after| Pruning { after, rule: QuantileRule::default() }),
     };
     let mut done = 0;
-    let mut outcome = search(trainer, &experiment.validation, &uniform, &config, seed, |record, best| {
+    let validation = &experiment.validation;
+    let mut outcome = search(trainer, validation, &uniform, &config, journal, seed, |record, best| {
         done += 1;
         observe(Event::Trial { trial: done, trials: config.trials, record, best });
     })?;

@@ -41,6 +41,14 @@ pub struct Recipe {
     /// Standard errors that a rule must gain over uniform sampling to replace it: in its trial, and again as a
     /// trained model in validation accuracy.
     pub caution: f64,
+    /// A search ends when its model expects less than this of the best next trial, in standard deviations of the
+    /// scores seen, positive; `None` makes all trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converged_below: Option<f64>,
+    /// The share of a trial, in (0, 1), after which it is stopped when it is clearly worse than others; `None`
+    /// runs every trial to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_after: Option<f64>,
 }
 
 impl Recipe {
@@ -61,6 +69,8 @@ impl Recipe {
             refresh: Some(1),
             smoothing: 0.5,
             caution: 1.0,
+            converged_below: None,
+            prune_after: None,
         };
         match kind {
             DatasetKind::Digits => Self {
@@ -114,6 +124,14 @@ impl Recipe {
         if self.train_size.is_some_and(|n| n > 0 && self.trial_epochs * (n as f64) < 0.5) {
             let expected = "a positive number of passes that amounts to at least one example";
             return invalid("--trial-epochs", self.trial_epochs.to_string(), expected);
+        }
+        if let Some(tolerance) = self.converged_below.filter(|t| !(t.is_finite() && *t > 0.0)) {
+            let expected = "a positive number of standard deviations, such as 0.05";
+            return invalid("--converged-below", tolerance.to_string(), expected);
+        }
+        if let Some(share) = self.prune_after.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+            let expected = "a share of a trial's steps above 0 and below 1, such as 0.5";
+            return invalid("--prune-after", share.to_string(), expected);
         }
         self.train.clone().check()?;
         Ok(())

@@ -1,17 +1,20 @@
 //! The outer loop: Bayesian optimisation over the ten numbers, each judged by a fine-tuning trial.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::sampling::rank;
+use serde_json::Value;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Trainer, TrialResult, UniformRun};
-use ss_bo::{BayesOpt, BoConfig, Optimizer, Outcome};
-use ss_data::ImageSet;
-use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights, shapes};
+use ss_approx::{Checkpoint, Trainer, UniformRun, WatchedTrial};
+use ss_bo::{BayesOpt, Convergence, Optimizer, Outcome, QuantileRule, Suggestion, Trial, TrialId};
+use ss_data::{ImageSet, JournalFile};
+use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
 use ss_seed::Seed;
 
+use crate::candidates::{Candidates, is_candidates_fault, parameter_names};
 use crate::selection::{Choice, Evidence};
+use crate::study::{Storage, Study, StudySpec};
 use crate::{Error, Result};
 
 /// How a sampler is searched.
@@ -25,6 +28,52 @@ pub struct SearchConfig {
     pub trial: TrialConfig,
     /// How many standard errors a rule must gain over uniform sampling to be preferred to it.
     pub caution: f64,
+    /// When the search ends before `trials` candidates are tried.
+    pub convergence: Option<Convergence>,
+    /// When a trial ends before its time.
+    pub pruning: Option<Pruning>,
+}
+
+/// Early stopping of trials that are clearly worse than others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pruning {
+    /// The share of a trial's steps after which it is scored and may be stopped, in (0, 1).
+    pub after: f64,
+    /// Compares the score there with those that the other trials had there.
+    pub rule: QuantileRule,
+}
+
+/// Where a search keeps its trials, so that it goes on after a kill.
+#[derive(Clone, Debug)]
+pub struct SearchJournal {
+    /// The file; the study in it is called [`STUDY`](Self::STUDY).
+    pub file: JournalFile,
+    /// Everything on which a trial's score depends, as a JSON object: a search of other settings is refused.
+    pub settings: Value,
+}
+
+impl SearchJournal {
+    /// The name of the study.
+    pub const STUDY: &str = "swift-sampler";
+    /// One search at a time works on a file, and one that goes on after a kill is the same worker.
+    const WORKER: &str = "swift-sampler-search";
+
+    /// Checks, before any work, that the file holds no search over `spec` with other settings. Writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::OtherSettings`], [`Error::Journal`] or [`Error::Data`].
+    pub fn check(&self, spec: &SamplerSpec) -> Result<()> {
+        study_spec(spec, self.settings.clone()).check(&self.file)
+    }
+}
+
+fn study_spec(spec: &SamplerSpec, settings: Value) -> StudySpec {
+    StudySpec {
+        name: SearchJournal::STUDY.to_owned(),
+        parameters: parameter_names(spec),
+        settings,
+        worker: SearchJournal::WORKER.to_owned(),
+    }
 }
 
 /// One candidate and what it scored.
@@ -34,8 +83,11 @@ pub struct TrialRecord {
     pub name: String,
     /// The candidate in the unit cube.
     pub point: Vec<f64>,
-    /// The score P; absent when the trial failed.
+    /// The score P; absent when the trial failed or was stopped.
     pub score: Option<f64>,
+    /// The score at which the trial was stopped on its way; not comparable with those of finished trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<f64>,
     /// Why there is no score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -74,102 +126,136 @@ impl SearchOutcome {
 /// Every candidate sees the same random numbers, drawn from `seed`. `observe` is told of each trial and the
 /// best score so far.
 ///
+/// With a `journal`, every trial is recorded as it begins and ends. A search that finds trials of its own there
+/// goes on with them: one that was cut short is run again, the suggestions that follow are those that an
+/// uninterrupted search makes, and so is the outcome. It is made from all trials of the record; the number of
+/// trials and the rule of convergence only say when no more are added.
+///
 /// # Errors
-/// [`Error::NoTrialSucceeded`] when no trial gave a score. A trial that diverges is recorded and survived.
+/// [`Error::NoTrialSucceeded`] when no trial gave a score; a trial that diverges is recorded and survived. With a
+/// journal those of [`Study`].
 pub fn search(
     trainer: &Trainer,
     validation: &ImageSet,
     uniform: &UniformRun,
     config: &SearchConfig,
+    journal: Option<&SearchJournal>,
     seed: Seed,
     mut observe: impl FnMut(&TrialRecord, f64),
 ) -> Result<SearchOutcome> {
     if config.trials == 0 {
         return Err(Error::InvalidSetting { setting: "trials", found: "0".into(), expected: "at least 1" });
     }
-    let ranked = rank(&config.spec, &uniform.features)?;
-    let shapes = shapes::startup(&ranked)?;
-    let designs = shapes
-        .iter()
-        .map(|(name, params)| Ok((name.as_str(), params.canonical().to_unit(&config.spec)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let spec = config.spec.clone();
-    // The optimiser only asks for points of the right dimension, the one thing that can be wrong with them.
-    let projection =
-        Arc::new(move |x: &[f64]| ss_sampler::canonicalize_unit(&spec, x).unwrap_or_else(|_| x.to_vec()));
-    let bo = BoConfig {
-        startup: designs.iter().map(|(_, point)| point.clone()).collect(),
-        seed: seed.derive("outer-loop", 0).value(),
-        ..BoConfig::default()
+    let candidates = Candidates::new(trainer, validation, uniform, config, seed)?;
+    let (storage, settings) = match journal {
+        Some(journal) => (Storage::file(journal.file.clone()), journal.settings.clone()),
+        None => (Storage::memory(), Value::Null),
     };
-    let mut optimizer = BayesOpt::with_projection(config.spec.dim(), bo, projection)?;
+    let study = Study::open(storage, study_spec(&config.spec, settings), candidates.optimizer())?;
 
-    let trial_seed = seed.derive("trials", 0);
-    let mut trials: Vec<TrialRecord> = Vec::new();
-    let mut evidence = Evidence::default();
     let mut best = f64::NEG_INFINITY;
-    for number in 0..config.trials {
-        let suggestion = optimizer.ask()?;
-        let params = SamplerParams::from_unit(&config.spec, &suggestion.x)?;
-        let mut record = TrialRecord {
-            name: name_of(&designs, &suggestion.x).to_owned(),
-            point: suggestion.x,
-            score: None,
-            failure: None,
-            effective_share: 0.0,
+    let mut report = |trial: &Trial| -> Result<()> {
+        let record = candidates.record(trial)?;
+        best = record.score.map_or(best, |score| best.max(score));
+        observe(&record, best);
+        Ok(())
+    };
+    for trial in study.load()?.optimizer().trials().iter().filter(|trial| !trial.is_running()) {
+        report(trial)?;
+    }
+    let mut scores = BTreeMap::new();
+    let mut cut_short = study.unfinished()?.into_iter();
+    loop {
+        let next = match cut_short.next() {
+            Some(suggestion) => Some(suggestion),
+            None => study.ask_if(|bo| wants_more(config, bo))?,
         };
-        let trial = || -> Result<(f64, TrialResult)> {
-            let weights = ranked.weights(&params)?;
-            let share = weights.effective_sample_size() / weights.len() as f64;
-            Ok((share, uniform.start.trial(trainer, &weights, validation, config.trial, trial_seed)?))
-        };
-        let outcome = match trial() {
-            Ok((share, result)) => {
-                let scores = result.predictions.example_scores(config.trial.score, validation.labels())?;
-                evidence.add(number, suggestion.id, scores);
-                (record.score, record.effective_share) = (Some(result.score), share);
-                best = best.max(result.score);
+        let Some(Suggestion { id, x, origin }) = next else { break };
+        let outcome = match attempt(&candidates, &study, config.pruning.as_ref(), id, &x) {
+            Ok(WatchedTrial::Finished(result)) => {
+                scores.insert(id, candidates.example_scores(&result)?);
                 Outcome::Score(result.score)
             }
-            Err(error) if is_candidates_fault(&error) => {
-                record.failure = Some(error.to_string());
-                Outcome::Failed { reason: error.to_string() }
-            }
+            Ok(WatchedTrial::Stopped(result)) => Outcome::Pruned { score: result.score },
+            Err(error) if is_candidates_fault(&error) => Outcome::Failed { reason: error.to_string() },
             Err(error) => return Err(error),
         };
-        optimizer.tell(suggestion.id, outcome)?;
-        observe(&record, best);
-        trials.push(record);
+        study.tell(id, outcome.clone())?;
+        report(&Trial { id, x, origin, state: outcome.into() })?;
     }
+    conclude(candidates, &study, config, scores)
+}
 
-    let Some(recommended) = optimizer.best() else {
-        let reason = trials.last().and_then(|trial| trial.failure.clone()).unwrap_or_default();
+/// Whether another candidate is to be tried.
+fn wants_more(config: &SearchConfig, bo: &BayesOpt) -> Result<bool> {
+    if bo.trials().len() >= config.trials {
+        return Ok(false);
+    }
+    match &config.convergence {
+        Some(convergence) => Ok(!convergence.reached(bo)?),
+        None => Ok(true),
+    }
+}
+
+/// Runs one trial; where trials are stopped early, its score at the checkpoint is recorded, whatever comes of it,
+/// for the others to be compared with.
+fn attempt(
+    candidates: &Candidates,
+    study: &Study<BayesOpt>,
+    pruning: Option<&Pruning>,
+    id: TrialId,
+    point: &[f64],
+) -> Result<WatchedTrial> {
+    let (Some(Pruning { rule, .. }), Some(Checkpoint { step, .. })) = (pruning, candidates.checkpoint) else {
+        return candidates.attempt(point, |_| ControlFlow::Continue(()));
+    };
+    let mut trouble = None;
+    let watched = candidates.attempt(point, |result| match study.report(id, step as u64, result.score) {
+        Ok(others) if rule.prunes(result.score, &others) => ControlFlow::Break(()),
+        Ok(_) => ControlFlow::Continue(()),
+        Err(error) => {
+            trouble = Some(error);
+            ControlFlow::Break(())
+        }
+    });
+    trouble.map_or(watched, Err)
+}
+
+/// Chooses a rule from all trials of the study. `scores` are the example scores of those that were run here.
+fn conclude(
+    candidates: Candidates,
+    study: &Study<BayesOpt>,
+    config: &SearchConfig,
+    mut scores: BTreeMap<TrialId, Vec<f64>>,
+) -> Result<SearchOutcome> {
+    let loaded = study.load()?;
+    let told = loaded.optimizer().trials();
+    if !told.first().is_some_and(|first| candidates.is_uniform(&first.x)) {
+        return Err(Error::ForeignFirstTrial { place: study.place() });
+    }
+    let trials = told.iter().map(|trial| candidates.record(trial)).collect::<Result<Vec<_>>>()?;
+    let Some(recommended) = loaded.optimizer().best() else {
+        let reason = trials.iter().rev().find_map(|trial| trial.failure.clone()).unwrap_or_default();
         return Err(Error::NoTrialSucceeded { trials: trials.len(), reason });
     };
+    let mut evidence = Evidence::default();
+    for (number, trial) in told.iter().enumerate() {
+        if (number == 0 || trial.id == recommended.id) && trial.score().is_some() {
+            let known = match scores.remove(&trial.id) {
+                Some(scores) => Some(scores),
+                None => candidates.repeat(&trial.x)?,
+            };
+            known.into_iter().for_each(|scores| evidence.add(number, trial.id, scores));
+        }
+    }
     let choice = evidence.choose(recommended.id, config.caution);
     let params = SamplerParams::from_unit(&config.spec, &trials[choice.trial].point)?.canonical();
     Ok(SearchOutcome {
-        weights: ranked.weights(&params)?,
+        weights: candidates.ranked.weights(&params)?,
         params,
         choice,
-        cost: trials.len() as f64 * config.trial.epochs / trainer.config.epochs as f64,
+        cost: candidates.cost(&trials),
         trials,
-        ranked,
+        ranked: candidates.ranked,
     })
-}
-
-/// Whether an error says something about the candidate, so that the search goes on: training diverged under
-/// it, or its rule gives no example any weight.
-pub(crate) fn is_candidates_fault(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Approx(ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })
-            | Error::Sampler(ss_sampler::Error::NoMass { .. })
-    )
-}
-
-/// The start-up shape at `point`, or `model` for a point that the optimiser chose.
-fn name_of<'a>(designs: &[(&'a str, Vec<f64>)], point: &[f64]) -> &'a str {
-    let same = |design: &[f64]| design.iter().zip(point).all(|(a, b)| (a - b).abs() < 1e-9);
-    designs.iter().find(|(_, design)| same(design)).map_or("model", |(name, _)| name)
 }

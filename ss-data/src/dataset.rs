@@ -22,6 +22,20 @@ pub struct Dataset {
     pub test: Option<ImageSet>,
 }
 
+impl Dataset {
+    /// A digest of all pixels and labels (FNV-1a, 64 bits): which copy of a dataset a result was computed on.
+    pub fn digest(&self) -> u64 {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        [Some(&self.train), self.test.as_ref()].into_iter().flatten().fold(
+            0xcbf2_9ce4_8422_2325,
+            |hash, set| {
+                let labels = set.labels().iter().map(|&label| label as u8);
+                set.pixels().iter().copied().chain(labels).fold(hash, step)
+            },
+        )
+    }
+}
+
 /// The datasets known by name.
 ///
 /// ```

@@ -164,6 +164,28 @@ pub enum Error {
         second: usize,
     },
 
+    /// A lock that other processes do not give up.
+    #[error(
+        "waited {seconds} s for the lock {}; if no process is using it, remove that file, or wait for them to end",
+        path.display()
+    )]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: f64,
+    },
+
+    /// A lock that another process took away because it was held for longer than the grace period.
+    #[error(
+        "the lock {} was held for so long that another process took it for abandoned; nothing was written, run again",
+        path.display()
+    )]
+    LockLost {
+        /// The lock file.
+        path: PathBuf,
+    },
+
     /// Any of the above, found in a file.
     #[error("{}: {error}", path.display())]
     InFile {

@@ -13,6 +13,7 @@
 //! | features of a user's own examples | [`NumericTable::read_parquet`] |
 //! | `weights.parquet` | [`Weights`] |
 //! | any artefact, never half-written | [`write_atomically`] |
+//! | lines that several processes append | [`JournalFile`] |
 //!
 //! ```
 //! use ss_data::{DatasetKind, LabelNoise, NoiseKind, load, split};
@@ -43,6 +44,8 @@ mod image_decode;
 mod image_folder;
 mod image_parquet;
 mod image_set;
+mod journal_file;
+mod lock_file;
 mod noise;
 mod parquet_file;
 mod split;
@@ -54,6 +57,7 @@ pub use dataset::{Dataset, DatasetKind, load};
 pub use error::{Error, Result};
 pub use image_folder::load_image_folder;
 pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
+pub use journal_file::{JournalFile, LockedJournal};
 pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
 pub use split::{Split, SplitSizes, split};
 pub use table::{ID_COLUMN, NumericTable};

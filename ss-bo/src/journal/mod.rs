@@ -9,7 +9,7 @@
 //! The protocol of one process, under the file's lock: read all lines, [`replay`] them, bring an optimiser
 //! to that
 //! state with [`Optimizer::replay`](crate::Optimizer::replay), `ask`, append [`ask_records`]. Release the
-//! lock, evaluate, then append
+//! lock, evaluate (with [`report_records`] along the way, where trials are stopped early), then append
 //! [`tell_records`] under the lock. Suggestions are functions of the record, so a run that continues from the
 //! file goes on with the suggestion that an uninterrupted run would have made.
 //!
@@ -112,8 +112,18 @@ pub fn ask_records(
     vec![JournalRecord::new(worker, Operation::CreateTrial(trial))]
 }
 
+/// The lines that record a score that the trial with number `trial` in the journal had along the way, after
+/// `step` steps: what Optuna calls an intermediate value. A step's later record replaces its earlier one. To be
+/// appended before the trial ends. A score that is not finite is not recorded.
+pub fn report_records(worker: &str, trial: u64, step: u64, score: f64) -> Vec<JournalRecord> {
+    let value = score.is_finite().then_some(score);
+    let operation = value.map(|_| Operation::SetIntermediate { trial, step, value });
+    operation.into_iter().map(|operation| JournalRecord::new(worker, operation)).collect()
+}
+
 /// The lines that record the outcome of the trial with number `trial` in the journal (see
-/// [`Study::journal_ids`]). NaN and infinite scores are recorded as failures, as `tell` does.
+/// [`Study::journal_ids`]). NaN and infinite scores are recorded as failures, as `tell` does. The steps at which
+/// a pruned trial was looked at are recorded by [`report_records`].
 pub fn tell_records(worker: &str, trial: u64, outcome: &Outcome, time: &str) -> Vec<JournalRecord> {
     let attribute = |key: &str, value| Operation::SetTrialAttribute { trial, key: key.to_owned(), value };
     let finish = |state, score| Operation::Finish { trial, state, score, time: time.to_owned() };
@@ -122,10 +132,7 @@ pub fn tell_records(worker: &str, trial: u64, outcome: &Outcome, time: &str) -> 
         TrialState::Complete { score, variance: Some(v) } => {
             vec![attribute("variance", json!(v)), finish(FinalState::Complete, Some(score))]
         }
-        TrialState::Pruned { score } => {
-            let value = Some(score);
-            vec![Operation::SetIntermediate { trial, step: 0, value }, finish(FinalState::Pruned, value)]
-        }
+        TrialState::Pruned { score } => vec![finish(FinalState::Pruned, Some(score))],
         TrialState::Failed { reason } => {
             vec![attribute("reason", json!(reason)), finish(FinalState::Failed, None)]
         }

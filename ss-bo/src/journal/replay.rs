@@ -20,6 +20,10 @@ pub struct Study {
     pub events: Vec<Event>,
     /// The number in the journal of each of the study's trials, by the number within the study.
     pub journal_ids: Vec<u64>,
+    /// The worker that created each of the study's trials, by the number within the study.
+    pub workers: Vec<String>,
+    /// The scores that each of the study's trials had along the way, by step; by the number within the study.
+    pub intermediates: Vec<BTreeMap<u64, f64>>,
     /// The number that the next trial of the journal (of any study) will have.
     pub next_journal_id: u64,
     /// Bytes of the text that are complete lines. Less than its length when the last write was cut
@@ -31,6 +35,8 @@ pub struct Study {
 /// One trial while the lines are read.
 struct Row {
     study: u64,
+    worker: String,
+    intermediates: BTreeMap<u64, f64>,
     parameters: BTreeMap<String, f64>,
     attributes: BTreeMap<String, Value>,
     result: Option<(FinalState, Option<f64>)>,
@@ -72,7 +78,18 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
             }
             Operation::CreateTrial(NewTrial { study, parameters, attributes, result, .. }) => {
                 if (study as usize) < studies.len() && !deleted.contains(&study) {
-                    rows.push(Row { study, parameters, attributes, result, created: i, finished: i });
+                    let (worker, intermediates) = (record.worker, BTreeMap::new());
+                    let (created, finished) = (i, i);
+                    rows.push(Row {
+                        study,
+                        worker,
+                        intermediates,
+                        parameters,
+                        attributes,
+                        result,
+                        created,
+                        finished,
+                    });
                 }
             }
             operation => apply(&mut rows, operation, i),
@@ -90,15 +107,17 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
     }
     let id = id as u64;
     let next_journal_id = rows.len() as u64;
-    let mut journal_ids = Vec::new();
+    let (mut journal_ids, mut workers, mut intermediates) = (Vec::new(), Vec::new(), Vec::new());
     let mut events: Vec<(usize, Event)> = Vec::new();
-    for (journal_id, row) in rows.iter().enumerate().filter(|(_, row)| row.study == id) {
+    for (journal_id, row) in rows.into_iter().enumerate().filter(|(_, row)| row.study == id) {
         if let Some(unknown) = row.parameters.keys().find(|k| !names.contains(k)) {
             return Err(other(format!("over a parameter `{unknown}`"), format!("one over {names:?}")));
         }
         let trial = TrialId(journal_ids.len() as u64);
         journal_ids.push(journal_id as u64);
         row.events(trial, names, &mut events);
+        workers.push(row.worker);
+        intermediates.push(row.intermediates);
     }
     // Stable: a trial's suggestion stays before its outcome when one line made both.
     events.sort_by_key(|(line, _)| *line);
@@ -107,6 +126,8 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
         attributes: attributes.remove(&id).unwrap_or_default(),
         events: events.into_iter().map(|(_, event)| event).collect(),
         journal_ids,
+        workers,
+        intermediates,
         next_journal_id,
         complete_bytes,
     })
@@ -117,6 +138,7 @@ fn apply(rows: &mut [Row], operation: Operation, line: usize) {
     let trial = match &operation {
         Operation::SetParameter { trial, .. }
         | Operation::Finish { trial, .. }
+        | Operation::SetIntermediate { trial, .. }
         | Operation::SetTrialAttribute { trial, .. } => *trial,
         _ => return,
     };
@@ -127,6 +149,13 @@ fn apply(rows: &mut [Row], operation: Operation, line: usize) {
         }
         Operation::SetTrialAttribute { key, value, .. } => {
             row.attributes.insert(key, value);
+        }
+        // A score that is not a number is none; a later report of a step replaces an earlier one.
+        Operation::SetIntermediate { step, value, .. } => {
+            match value {
+                Some(value) => row.intermediates.insert(step, value),
+                None => row.intermediates.remove(&step),
+            };
         }
         Operation::Finish { state, score, .. } => {
             row.result = Some((state, score));

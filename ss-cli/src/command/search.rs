@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
+use serde_json::{Value, json};
 use ss_approx::Score;
 use ss_cli::method::{self, Event, MethodResult, Search};
 use ss_cli::progress::{Progress, print};
-use ss_cli::{Experiment, ExperimentConfig, Method, Recipe, ValidationLabels, artifact};
-use ss_data::{DatasetKind, LabelNoise, NoiseKind};
+use ss_cli::{
+    Experiment, ExperimentConfig, Method, Recipe, SearchJournal, Setup, ValidationLabels, artifact,
+};
+use ss_data::{Dataset, DatasetKind, JournalFile, LabelNoise, NoiseKind};
 use ss_models::NetworkSpec;
 use ss_sampler::{SamplerSpec, Transform, describe};
 use ss_seed::Seed;
@@ -23,7 +26,8 @@ pub(crate) struct Args {
     /// Folder that holds the dataset [default: the place where its package installs it]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Where sampler.json, weights.parquet, features.parquet, rule.svg and summary.md go
+    /// Where sampler.json, weights.parquet, features.parquet, rule.svg and summary.md go, and study.log, the
+    /// trials as they are made: the same command continues a search that was cut short
     #[arg(long, default_value = "swift-sampler-out")]
     out: PathBuf,
     /// Make this share of the training labels wrong first, in [0, 1): to study the method
@@ -47,7 +51,7 @@ pub(crate) struct Args {
     /// Epochs of a full training
     #[arg(long)]
     epochs: Option<usize>,
-    /// E_o: candidates tried
+    /// E_o: candidates tried; a larger number continues a search that has ended
     #[arg(long)]
     trials: Option<usize>,
     /// E_f: epochs of a trial, fractions allowed
@@ -62,6 +66,19 @@ pub(crate) struct Args {
     /// Root of all random choices
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// End the search when its model expects next to nothing of another trial (after 20 trials at the least)
+    #[arg(long)]
+    stop_when_converged: bool,
+    /// What --stop-when-converged takes for next to nothing: an expected improvement below so many standard
+    /// deviations of the scores seen
+    #[arg(long, default_value_t = 0.05, requires = "stop_when_converged")]
+    converged_below: f64,
+    /// Stop a trial on its way when it is below the median of what the others scored there (after 8 trials)
+    #[arg(long)]
+    prune: bool,
+    /// The share of a trial's steps after which --prune looks at it
+    #[arg(long, default_value_t = 0.5, requires = "prune")]
+    prune_after: f64,
     /// No progress display
     #[arg(long, short)]
     quiet: bool,
@@ -76,22 +93,35 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: args.val_labels };
     let experiment = Experiment::prepare(&dataset, &config, seed)?;
     artifact::prepare_folder(&args.out)?;
+    let _lock = artifact::lock_folder(&args.out)?;
+    let journal = SearchJournal {
+        file: JournalFile::new(args.out.join("study.log")),
+        settings: settings(&args, &recipe, &spec, &dataset)?,
+    };
+    journal.check(&spec)?;
 
     let epoch = 1.0 / recipe.train.epochs as f64;
     let trial = recipe.trial_epochs * epoch;
     let progress = Progress::new(2.0 + recipe.trials as f64 * trial, args.quiet);
     let part = progress.part(dataset.name.clone());
     let methods = [Method::Baseline, Method::Ss];
-    let outcome =
-        method::run(&experiment, &recipe, &spec, &methods, &Device::Cpu, seed, |event| match event {
-            Event::Epoch { method, epoch: at, epochs, loss } => {
-                part.advance(epoch, &format!("{method}, epoch {at}/{epochs}, loss {loss:.3}"));
-            }
-            Event::Trial { trial: at, trials, record, best } => {
-                part.advance(trial, &format!("trial {at}/{trials} ({}), best so far {best:.4}", record.name));
-            }
-            Event::Finished { .. } => {}
-        })?;
+    let setup = Setup {
+        experiment: &experiment,
+        recipe: &recipe,
+        spec: &spec,
+        device: &Device::Cpu,
+        seed,
+        journal: Some(&journal),
+    };
+    let outcome = method::run(setup, &methods, |event| match event {
+        Event::Epoch { method, epoch: at, epochs, loss } => {
+            part.advance(epoch, &format!("{method}, epoch {at}/{epochs}, loss {loss:.3}"));
+        }
+        Event::Trial { trial: at, trials, record, best } => {
+            part.advance(trial, &format!("trial {at}/{trials} ({}), best so far {best:.4}", record.name));
+        }
+        Event::Finished { .. } => {}
+    })?;
     drop(part);
     progress.finish();
     let search = outcome.search.context("the search left no result")?;
@@ -107,7 +137,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     ]);
     artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary)?;
     print(&format!(
-        "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md\n",
+        "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md; the trials \
+         are in study.log\n",
         args.out.display()
     ));
     Ok(())
@@ -129,9 +160,32 @@ fn recipe(args: &Args) -> Result<Recipe> {
     if let Some(network) = &args.network {
         recipe.network = network.clone();
     }
+    recipe.converged_below = args.stop_when_converged.then_some(args.converged_below);
+    recipe.prune_after = args.prune.then_some(args.prune_after);
     // Checked here and not only where they are used, which is after a full training.
     recipe.check()?;
     Ok(recipe)
+}
+
+/// Everything on which the trials of this search depend. Not how many there are: a search may be continued.
+fn settings(args: &Args, recipe: &Recipe, spec: &SamplerSpec, dataset: &Dataset) -> Result<Value> {
+    let mut recipe = serde_json::to_value(recipe)?;
+    if let Value::Object(recipe) = &mut recipe {
+        recipe.remove("trials");
+        recipe.remove("converged_below");
+    }
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "data_digest": format!("{:016x}", dataset.digest()),
+        "dataset": args.dataset,
+        "noise": args.noise,
+        "noise_kind": args.noise_kind,
+        "optimiser": "bo",
+        "recipe": recipe,
+        "seed": args.seed,
+        "spec": spec,
+        "validation_labels": args.val_labels,
+    }))
 }
 
 fn summary(
@@ -143,9 +197,13 @@ fn summary(
 ) -> Result<String> {
     let Search { uniform, outcome } = search;
     let chosen = &outcome.trials[outcome.choice.trial];
+    let stopped = match outcome.trials.iter().filter(|trial| trial.pruned.is_some()).count() {
+        0 => String::new(),
+        count => format!(" ({count} of them stopped on the way)"),
+    };
     let mut out = format!(
         "# Sampler for {}\n\n{} training images, {} validation images, {} of {} epochs; features read after \
-         epoch {}, trials start after epoch {}.\n{} trials, {:.2} full trainings beyond the uniform run.\n\n",
+         epoch {}, trials start after epoch {}.\n{} trials{stopped}, {:.2} full trainings beyond the uniform run.\n\n",
         args.dataset,
         experiment.train.len(),
         experiment.validation.len(),

@@ -36,6 +36,18 @@ fn numbers_out_of_range() {
         let flag = format!("--trial-epochs={epochs}");
         refused(&[&flag], &["--trial-epochs", "a positive number"]);
     }
+    for share in ["0", "1", "-0.5", "nan"] {
+        let flag = format!("--prune-after={share}");
+        refused(&["--prune", &flag], &["--prune-after", "above 0 and below 1"]);
+    }
+    for tolerance in ["0", "-1", "nan", "inf"] {
+        let flag = format!("--converged-below={tolerance}");
+        refused(&["--stop-when-converged", &flag], &["--converged-below", "a positive number"]);
+    }
+    refused(&["--converged-below", "0.1"], &["required", "--stop-when-converged"]);
+    refused(&["--prune-after", "0.5"], &["required", "--prune"]);
+    // A trial of one step has no middle.
+    refused(&["--prune", "--trial-epochs", "0.05"], &["epochs = 0.05", "at least two steps"]);
     refused(&["--trials=-3"], &["--trials", "'-3'", "invalid digit"]);
 }
 

@@ -10,4 +10,8 @@ mod bad_flags;
 mod bad_samplers;
 mod command;
 mod fixtures;
+mod optuna;
+mod resume;
 mod search;
+mod stopping;
+mod study;

@@ -9,6 +9,7 @@ mod fashion_mnist;
 mod fixtures;
 mod image_folder;
 mod image_sets;
+mod journal_file;
 mod noise;
 mod published;
 mod split;

@@ -1,12 +1,13 @@
 //! Finished cells on disk, one JSON line each: a killed run continues where it was.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use ss_cli::artifact::{FolderLock, lock_folder, prepare_folder};
 
 use super::cells::Cell;
 
@@ -23,8 +24,8 @@ const REMEDY: &str = "choose another --out or remove that file";
 /// An append-only file of finished cells; it comes into being with the first of them.
 pub(crate) struct Journal {
     path: PathBuf,
-    /// The folder, locked for as long as this journal lives (where the system locks folders).
-    _lock: Option<File>,
+    /// The folder, for as long as this journal lives.
+    _lock: FolderLock,
     state: Mutex<State>,
 }
 
@@ -43,8 +44,8 @@ impl Journal {
     /// a journal with another `config` is an error, and is left as it is. So is a file that is no journal. One
     /// run at a time may use a folder; a second is told so.
     pub(crate) fn open(folder: &Path, config: &serde_json::Value) -> Result<Self> {
-        ss_cli::artifact::prepare_folder(folder)?;
-        let lock = lock(folder)?;
+        prepare_folder(folder)?;
+        let lock = lock_folder(folder)?;
         let path = folder.join("cells.jsonl");
         let expected = Header { table1_journal: VERSION, config: config.clone() };
         let header = serde_json::to_string(&expected)? + "\n";
@@ -121,21 +122,6 @@ impl State {
             let _ = file.set_len(whole);
         }
         written
-    }
-}
-
-fn lock(folder: &Path) -> Result<Option<File>> {
-    // Not every system opens folders as files, and not every file system locks: then there is no lock.
-    let Ok(handle) = File::open(folder) else { return Ok(None) };
-    match handle.try_lock() {
-        Ok(()) => Ok(Some(handle)),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
-                "{}: another run is using this folder; wait for it or choose another --out",
-                folder.display()
-            )
-        }
-        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use ss_cli::method::Event;
 use ss_cli::progress::{Part, Progress, print};
-use ss_cli::{Experiment, ExperimentConfig, Method, MethodResult};
+use ss_cli::{Experiment, ExperimentConfig, Method, MethodResult, Setup};
 use ss_data::{Dataset, LabelNoise, NoiseKind};
 use ss_seed::Seed;
 
@@ -148,11 +148,17 @@ fn compute_unit(
             journaled = journal.append(cell);
         }
     };
-    ss_cli::method::run(&experiment, &plan.recipe, &plan.spec, &unit.methods, &Device::Cpu, seed, |event| {
-        match event {
-            Event::Finished { result } => keep(result),
-            event => report(&part, event, epoch_work, trial_work),
-        }
+    let setup = Setup {
+        experiment: &experiment,
+        recipe: &plan.recipe,
+        spec: &plan.spec,
+        device: &Device::Cpu,
+        seed,
+        journal: None,
+    };
+    ss_cli::method::run(setup, &unit.methods, |event| match event {
+        Event::Finished { result } => keep(result),
+        event => report(&part, event, epoch_work, trial_work),
     })
     .with_context(|| format!("noise {}, seed {}", unit.noise, unit.seed))?;
     journaled
@@ -164,7 +170,11 @@ fn report(part: &Part, event: Event, epoch_work: f64, trial_work: f64) {
             part.advance(epoch_work, &format!("{method}, epoch {epoch}/{epochs}, loss {loss:.3}"));
         }
         Event::Trial { trial, trials, record, best } => {
-            let score = record.score.map_or_else(|| "failed".to_owned(), |score| format!("{score:.4}"));
+            let score = match (record.score, record.pruned) {
+                (Some(score), _) => format!("{score:.4}"),
+                (None, Some(score)) => format!("stopped at {score:.4}"),
+                (None, None) => "failed".to_owned(),
+            };
             let line =
                 format!("ss, trial {trial}/{trials} ({}): {score}, best so far {best:.4}", record.name);
             part.advance(trial_work, &line);

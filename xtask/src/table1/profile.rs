@@ -186,25 +186,13 @@ impl Plan {
     pub(crate) fn fingerprint(&self, dataset: &Dataset) -> Result<serde_json::Value> {
         Ok(serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "data_digest": format!("{:016x}", digest(dataset)),
+            "data_digest": format!("{:016x}", dataset.digest()),
             "dataset": self.dataset.to_string(),
             "recipe": serde_json::to_value(&self.recipe)?,
             "spec": serde_json::to_value(&self.spec)?,
             "validation_labels": serde_json::to_value(self.validation_labels)?,
         }))
     }
-}
-
-/// FNV-1a over all labels and pixels: which copy of a dataset the cells were computed on.
-fn digest(dataset: &Dataset) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    [Some(&dataset.train), dataset.test.as_ref()].into_iter().flatten().fold(
-        0xcbf2_9ce4_8422_2325,
-        |hash, set| {
-            let labels = set.labels().iter().map(|&label| label as u8);
-            set.pixels().iter().copied().chain(labels).fold(hash, step)
-        },
-    )
 }
 
 fn recipe(args: &Args, dataset: DatasetKind) -> Result<Recipe> {
