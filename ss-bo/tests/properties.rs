@@ -237,15 +237,3 @@ fn suggestions_do_not_depend_on_the_number_of_threads() {
     };
     assert_eq!(run(1), run(2));
 }
-
-#[test]
-fn two_thousand_observations_are_survived() {
-    let config = BoConfig { startup_trials: 2000, ..BoConfig::default() };
-    let mut bo = BayesOpt::new(2, config).unwrap();
-    for _ in 0..2000 {
-        let s = bo.ask().unwrap();
-        bo.tell(s.id, Outcome::Score((7.0 * s.x[0]).sin() * (5.0 * s.x[1]).cos())).unwrap();
-    }
-    let s = bo.ask().unwrap();
-    assert!((7.0 * s.x[0]).sin() * (5.0 * s.x[1]).cos() > 0.95, "{s:?}");
-}

@@ -50,6 +50,7 @@ fn the_gradient_goes_through_a_smooth_projection() {
 fn settings_out_of_range_are_refused_by_name() {
     let default = BoConfig::default;
     for (config, field) in [
+        (BoConfig { hyper_draws: 65, ..default() }, "hyper_draws"),
         (BoConfig { startup_trials: 0, ..default() }, "startup_trials"),
         (BoConfig { min_distance: 0.5, ..default() }, "min_distance"),
         (BoConfig { acquisition: Acquisition::Ucb { beta: -1.0 }, ..default() }, "acquisition.beta"),

@@ -35,8 +35,8 @@ pub enum Acquisition {
 
 /// An acquisition function ready to be evaluated.
 pub(crate) enum Criterion<'a> {
-    /// A function of posterior mean and deviation.
-    Belief { gp: &'a GaussianProcess, acquisition: Acquisition, incumbent: f64 },
+    /// A function of posterior mean and deviation, averaged over models; with the incumbent of each.
+    Belief { acquisition: Acquisition, models: Vec<(&'a GaussianProcess, f64)> },
     /// A function drawn from the posterior.
     Draw(SamplePath<'a>),
 }
@@ -48,9 +48,12 @@ impl Criterion<'_> {
     /// The value at `x`.
     pub(crate) fn value(&self, x: &[f64]) -> f64 {
         match self {
-            Self::Belief { gp, acquisition, incumbent } => {
-                let Posterior { mean, variance } = gp.posterior(x);
-                acquisition.value(mean, variance.sqrt().max(MIN_STD), *incumbent).0
+            Self::Belief { acquisition, models } => {
+                let value = |(gp, incumbent): &(&GaussianProcess, f64)| {
+                    let Posterior { mean, variance } = gp.posterior(x);
+                    acquisition.value(mean, variance.sqrt().max(MIN_STD), *incumbent).0
+                };
+                acquisition.average(&models.iter().map(value).collect::<Vec<f64>>()).0
             }
             Self::Draw(path) => path.value(x),
         }
@@ -59,12 +62,21 @@ impl Criterion<'_> {
     /// The value at `x` and its gradient.
     pub(crate) fn gradient(&self, x: &[f64]) -> (f64, Vec<f64>) {
         match self {
-            Self::Belief { gp, acquisition, incumbent } => {
-                let at = gp.posterior_gradient(x);
-                let std = at.value.variance.sqrt().max(MIN_STD);
-                let (value, by_mean, by_std) = acquisition.value(at.value.mean, std, *incumbent);
-                let chain = |(m, v): (&f64, &f64)| by_mean * m + by_std * v / (2.0 * std);
-                (value, at.mean.iter().zip(&at.variance).map(chain).collect())
+            Self::Belief { acquisition, models } => {
+                let value = |(gp, incumbent): &(&GaussianProcess, f64)| {
+                    let at = gp.posterior_gradient(x);
+                    let std = at.value.variance.sqrt().max(MIN_STD);
+                    let (value, by_mean, by_std) = acquisition.value(at.value.mean, std, *incumbent);
+                    let chain = |(m, v): (&f64, &f64)| by_mean * m + by_std * v / (2.0 * std);
+                    (value, at.mean.iter().zip(&at.variance).map(chain).collect())
+                };
+                let (values, gradients): (Vec<f64>, Vec<Vec<f64>>) = models.iter().map(value).unzip();
+                let (value, shares) = acquisition.average(&values);
+                let mut gradient = vec![0.0; x.len()];
+                for (share, part) in shares.iter().zip(&gradients) {
+                    gradient.iter_mut().zip(part).for_each(|(g, p)| *g += share * p);
+                }
+                (value, gradient)
             }
             Self::Draw(path) => path.gradient(x),
         }
@@ -82,5 +94,44 @@ impl Acquisition {
             Self::Ucb { beta } => (mean + beta * std, 1.0, beta),
             Self::Thompson => (mean, 1.0, 0.0),
         }
+    }
+    /// The average of the values that several models give, and the derivative of the average by each of them.
+    /// For expected improvement it is the improvement that is averaged, not its logarithm.
+    fn average(self, values: &[f64]) -> (f64, Vec<f64>) {
+        let n = values.len() as f64;
+        if !matches!(self, Self::LogEi | Self::LogNoisyEi) {
+            return (values.iter().sum::<f64>() / n, vec![1.0 / n; values.len()]);
+        }
+        let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if !largest.is_finite() {
+            return (largest, vec![1.0 / n; values.len()]);
+        }
+        let parts: Vec<f64> = values.iter().map(|v| (v - largest).exp()).collect();
+        let total: f64 = parts.iter().sum();
+        (largest + (total / n).ln(), parts.iter().map(|p| p / total).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn improvements_are_averaged_and_not_their_logarithms() {
+        let values: [f64; 3] = [-700.0, -1.0, 0.5];
+        let (average, shares) = Acquisition::LogNoisyEi.average(&values);
+        let expected = (values.iter().map(|v| v.exp()).sum::<f64>() / 3.0).ln();
+        assert!((average - expected).abs() < 1e-14);
+        for i in 0..3 {
+            let at = |h: f64| {
+                let mut moved = values;
+                moved[i] += h;
+                Acquisition::LogNoisyEi.average(&moved).0
+            };
+            assert!((shares[i] - (at(1e-6) - at(-1e-6)) / 2e-6).abs() < 1e-8);
+        }
+        // Far below what an exponential can hold.
+        assert!((Acquisition::LogEi.average(&[-5000.0, -5000.0]).0 + 5000.0).abs() < 1e-9);
+        assert_eq!(Acquisition::Ucb { beta: 1.0 }.average(&[1.0, 3.0]), (2.0, vec![0.5, 0.5]));
     }
 }

@@ -22,6 +22,9 @@ pub struct BoConfig {
     pub transform: TargetTransform,
     /// Priors of the hyper-parameters.
     pub priors: Priors,
+    /// Plausible hyper-parameters beside the most probable ones that acquisitions are averaged over, up to 127
+    /// observations. At most 64; defaults to 4. 0 trusts the most probable ones alone.
+    pub hyper_draws: usize,
     /// Suggestions keep this distance (largest difference of a canonical coordinate) from all earlier
     /// trials. In `[0, 0.5)`; defaults to 1e-4.
     pub min_distance: f64,
@@ -37,6 +40,7 @@ impl Default for BoConfig {
             acquisition: Acquisition::default(),
             transform: TargetTransform::default(),
             priors: Priors::default(),
+            hyper_draws: 4,
             min_distance: 1e-4,
             seed: 0,
         }
@@ -55,6 +59,9 @@ impl BoConfig {
         }
         if self.startup_trials == 0 && self.startup.is_empty() {
             return invalid("startup_trials", "0".into(), "at least 1 when `startup` is empty");
+        }
+        if self.hyper_draws > 64 {
+            return invalid("hyper_draws", self.hyper_draws.to_string(), "at most 64");
         }
         if !(0.0..0.5).contains(&self.min_distance) {
             return invalid("min_distance", self.min_distance.to_string(), "a number in [0, 0.5)");

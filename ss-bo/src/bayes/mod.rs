@@ -14,7 +14,7 @@ use ss_seed::{Seed, Stream};
 
 use crate::acquisition::{Acquisition, Criterion, Search, max_distance, maximise};
 use crate::error::{Error, Result, check_point};
-use crate::gp::SamplePath;
+use crate::gp::{GaussianProcess, SamplePath};
 use crate::ledger::Ledger;
 use crate::optimizer::{Event, Optimizer};
 use crate::sobol::Sobol;
@@ -154,7 +154,8 @@ impl BayesOpt {
             _ => None,
         };
         let observations: Vec<Observation> = self.completed.iter().filter_map(observation).collect();
-        Surrogate::of(&observations, &self.config, self.model.as_ref())
+        let stream = Seed::new(self.config.seed).stream("hyperparameters");
+        Surrogate::of(&observations, &self.config, stream, self.model.as_ref())
     }
 
     fn is_new(&self, canonical: &[f64], distance: f64) -> bool {
@@ -183,15 +184,18 @@ impl BayesOpt {
     fn ask_model(&mut self) -> Result<Option<Vec<f64>>> {
         self.model = self.surrogate()?;
         let Some(surrogate) = &self.model else { return Ok(None) };
-        let incumbent = surrogate.incumbent(self.config.acquisition);
-        let gp = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
+        let models = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
         let stream = self.search_stream();
         let criterion = match self.config.acquisition {
-            Acquisition::Thompson => Criterion::Draw(SamplePath::new(&gp, stream.index(2))),
-            acquisition => Criterion::Belief { gp: &gp, acquisition, incumbent },
+            Acquisition::Thompson => {
+                // Another model each time, as hyper-parameters are drawn along with the function.
+                let gp = &models[self.ledger.len() % models.len()];
+                Criterion::Draw(SamplePath::new(gp, stream.index(2)))
+            }
+            acquisition => belief(surrogate, acquisition, &models),
         };
         let centers = surrogate.best_points(CENTERS);
-        let ranked = maximise(&criterion, &gp, &self.space, &centers, SEARCH, stream);
+        let ranked = maximise(&criterion, &models[0], &self.space, &centers, SEARCH, stream);
         Ok(ranked.into_iter().find(|x| self.is_new(x, self.config.min_distance)))
     }
 
@@ -204,13 +208,13 @@ impl BayesOpt {
     pub fn expected_improvement(&self) -> Result<Option<ExpectedImprovement>> {
         let Some(surrogate) = self.surrogate()? else { return Ok(None) };
         let acquisition = Acquisition::LogNoisyEi;
-        let incumbent = surrogate.incumbent(acquisition);
-        let gp = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
-        let criterion = Criterion::Belief { gp: &gp, acquisition, incumbent };
+        let models = surrogate.condition_on_open_trials(self.ledger.trials(), &self.canonical)?;
+        let criterion = belief(&surrogate, acquisition, &models);
         let centers = surrogate.best_points(CENTERS);
-        let ranked = maximise(&criterion, &gp, &self.space, &centers, SEARCH, self.search_stream());
+        let ranked = maximise(&criterion, &models[0], &self.space, &centers, SEARCH, self.search_stream());
         // At the incumbent, where the scale is taken to be linear.
-        let slope = surrogate.scale().slope(surrogate.scale().to_score(incumbent));
+        let Some((_, incumbent)) = surrogate.best() else { return Ok(None) };
+        let slope = surrogate.scale().slope(surrogate.scale().to_score(incumbent.mean));
         Ok(ranked.first().map(|x| {
             let relative = criterion.value(x).exp();
             ExpectedImprovement { relative, score: relative / slope }
@@ -220,6 +224,15 @@ impl BayesOpt {
     fn search_stream(&self) -> Stream {
         Seed::new(self.config.seed).stream("acquisition").index(self.ledger.len() as u64)
     }
+}
+
+/// The acquisition function of the surrogate's models, conditioned on trials in flight.
+fn belief<'a>(
+    surrogate: &Surrogate,
+    acquisition: Acquisition,
+    models: &'a [GaussianProcess],
+) -> Criterion<'a> {
+    Criterion::Belief { acquisition, models: models.iter().zip(surrogate.incumbents(acquisition)).collect() }
 }
 
 impl Optimizer for BayesOpt {

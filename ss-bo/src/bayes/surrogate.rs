@@ -2,24 +2,33 @@
 
 use crate::acquisition::Acquisition;
 use crate::error::Result;
-use crate::gp::{Dataset, FitReport, GaussianProcess, Posterior, TargetScale, Targets, fit_best};
+use ss_seed::Stream;
+
+use crate::gp::{Dataset, FitReport, Fitted, GaussianProcess, Posterior, TargetScale, Targets, fit_best};
 use crate::trial::{Trial, TrialState};
 
 use super::BoConfig;
 
-/// A Gaussian process fitted to the completed trials, on the standardised scale.
+/// Gaussian processes fitted to the completed trials, on the standardised scale.
+///
+/// There are several: one with the most probable hyper-parameters, the others with draws of plausible ones
+/// ([`BoConfig::hyper_draws`]). Beliefs are averages over all of them.
 #[derive(Clone, Debug)]
 pub struct Surrogate {
-    gp: GaussianProcess,
+    /// The one with the most probable hyper-parameters first.
+    models: Vec<GaussianProcess>,
     scale: TargetScale,
     report: FitReport,
     /// How many of the observations, the first ones told, the hyper-parameters and the scale come from.
     fitted: usize,
     /// Index in the study of each of the process's observations, in the order in which they were told.
     trials: Vec<usize>,
-    /// Posterior mean at each observation.
+    /// Posterior mean at each observation, averaged over the models.
     means: Vec<f64>,
 }
+
+/// Most observations for which hyper-parameters are drawn: more of them leave little doubt.
+const MAX_DRAWN: usize = 127;
 
 /// A completed trial as the surrogate sees it.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +56,7 @@ impl Surrogate {
     pub(super) fn of(
         observations: &[Observation],
         config: &BoConfig,
+        stream: Stream,
         known: Option<&Self>,
     ) -> Result<Option<Self>> {
         let fitted = fit_point(observations.len());
@@ -57,17 +67,17 @@ impl Surrogate {
             Some(known) if known.fitted == fitted && known.trials.len() <= observations.len() => {
                 known.clone()
             }
-            _ => Self::fit(&observations[..fitted], config)?,
+            _ => Self::fit(&observations[..fitted], config, stream.index(fitted as u64))?,
         };
         for observation in &observations[surrogate.trials.len()..] {
             surrogate.append(observation)?;
         }
-        let gp = &surrogate.gp;
-        surrogate.means = (0..gp.data().len()).map(|i| gp.mean(gp.data().point(i))).collect();
+        let data = surrogate.models[0].data();
+        surrogate.means = (0..data.len()).map(|i| mean(&surrogate.models, data.point(i))).collect();
         Ok(Some(surrogate))
     }
 
-    fn fit(observations: &[Observation], config: &BoConfig) -> Result<Self> {
+    fn fit(observations: &[Observation], config: &BoConfig, stream: Stream) -> Result<Self> {
         let scores: Vec<f64> = observations.iter().map(|o| o.score).collect();
         let points: Vec<Vec<f64>> = observations.iter().map(|o| o.x.to_vec()).collect();
         let mut candidates = Vec::new();
@@ -77,21 +87,47 @@ impl Surrogate {
             candidates.push((Dataset::new(&points, &y, &variances, points[0].len())?, log_slopes));
             scales.push(scale);
         }
-        let (index, gp, report) = fit_best(candidates, &config.priors)?;
+        let draws = if observations.len() > MAX_DRAWN { 0 } else { config.hyper_draws };
+        let Fitted { index, gp, draws, report } =
+            fit_best(candidates, &config.priors, Some((draws, stream)))?;
+        let data = gp.data().clone();
+        let mut models = vec![gp];
+        // A draw whose covariance cannot be factored is not plausible after all.
+        models.extend(draws.into_iter().filter_map(|hyper| GaussianProcess::new(data.clone(), hyper).ok()));
         let trials = observations.iter().map(|o| o.trial).collect();
-        Ok(Self { gp, scale: scales[index], report, fitted: observations.len(), trials, means: Vec::new() })
+        let fitted = observations.len();
+        Ok(Self { models, scale: scales[index], report, fitted, trials, means: Vec::new() })
     }
 
     fn append(&mut self, observation: &Observation) -> Result<()> {
         let variance = scaled_variance(observation, &self.scale);
-        self.gp = self.gp.condition(observation.x, self.scale.to_target(observation.score), variance)?;
+        let y = self.scale.to_target(observation.score);
+        for gp in &mut self.models {
+            *gp = gp.condition(observation.x, y, variance)?;
+        }
         self.trials.push(observation.trial);
         Ok(())
     }
 
-    /// The process, on the standardised scale.
+    /// The process with the most probable hyper-parameters, on the standardised scale.
     pub fn process(&self) -> &GaussianProcess {
-        &self.gp
+        &self.models[0]
+    }
+
+    /// All processes, that with the most probable hyper-parameters first.
+    pub fn models(&self) -> &[GaussianProcess] {
+        &self.models
+    }
+
+    /// The belief about the noise-free objective at `x`, of length `d`, averaged over all processes; on the
+    /// standardised scale.
+    pub fn posterior(&self, x: &[f64]) -> Posterior {
+        let n = self.models.len() as f64;
+        let beliefs: Vec<Posterior> = self.models.iter().map(|gp| gp.posterior(x)).collect();
+        let mean = beliefs.iter().map(|b| b.mean / n).sum::<f64>();
+        // Variance within the models and between them.
+        let variance = beliefs.iter().map(|b| (b.variance + (b.mean - mean).powi(2)) / n).sum();
+        Posterior { mean, variance }
     }
 
     /// The map between scores and the standardised scale.
@@ -99,15 +135,20 @@ impl Surrogate {
         &self.scale
     }
 
-    /// How the fit went; its jitter tells whether the covariance had to be repaired. With more than 128
-    /// observations the fit is not renewed for each: see [`process`](Self::process) for the jitter in use.
+    /// How the latest fit went; its jitter tells whether the covariance had to be repaired.
     pub fn report(&self) -> &FitReport {
         &self.report
     }
 
+    /// How many of the observations, the first ones told, the hyper-parameters were fitted to: all of them up to
+    /// 128; beyond, the fit is renewed whenever about a sixteenth has been added.
+    pub fn fitted(&self) -> usize {
+        self.fitted
+    }
+
     /// The observation with the best posterior mean: its trial's index in the study and the posterior there.
     pub fn best(&self) -> Option<(usize, Posterior)> {
-        self.ranking().first().map(|&i| (self.trials[i], self.gp.posterior(self.gp.data().point(i))))
+        self.ranking().first().map(|&i| (self.trials[i], self.posterior(self.process().data().point(i))))
     }
 
     /// Observations by decreasing posterior mean; the earlier trial first where equal.
@@ -117,41 +158,51 @@ impl Surrogate {
         order
     }
 
-    /// What an improvement is measured against, on the standardised scale.
-    pub(super) fn incumbent(&self, acquisition: Acquisition) -> f64 {
-        match acquisition {
-            Acquisition::LogEi => self.gp.data().scores().iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            _ => self.means.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        }
+    /// What an improvement is measured against, as each of the models sees it, on the standardised scale.
+    pub(super) fn incumbents(&self, acquisition: Acquisition) -> Vec<f64> {
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::NEG_INFINITY, f64::max);
+        let incumbent = |gp: &GaussianProcess| match acquisition {
+            Acquisition::LogEi => largest(&mut gp.data().scores().iter().copied()),
+            _ => largest(&mut (0..gp.data().len()).map(|i| gp.mean(gp.data().point(i)))),
+        };
+        self.models.iter().map(incumbent).collect()
     }
 
     /// The `count` observed points with the best posterior means, best first.
     pub(super) fn best_points(&self, count: usize) -> Vec<Vec<f64>> {
-        self.ranking().into_iter().take(count).map(|i| self.gp.data().point(i).to_vec()).collect()
+        self.ranking().into_iter().take(count).map(|i| self.process().data().point(i).to_vec()).collect()
     }
 
-    /// The process as it would be if each running trial came out at its posterior mean, and each failed
+    /// The processes as they would be if each running trial came out at its posterior mean, and each failed
     /// or pruned one a
     /// posterior deviation worse: neither is suggested again, and neither distorts the model elsewhere.
     pub(super) fn condition_on_open_trials(
         &self,
         trials: &[Trial],
         canonical: &[Vec<f64>],
-    ) -> Result<GaussianProcess> {
-        let mut gp = self.gp.clone();
-        for (trial, x) in trials.iter().zip(canonical) {
-            let belief = match trial.state {
-                TrialState::Complete { .. } => continue,
-                TrialState::Running => gp.posterior(x).mean,
-                TrialState::Pruned { .. } | TrialState::Failed { .. } => {
-                    let posterior = gp.posterior(x);
-                    posterior.mean - posterior.variance.sqrt()
-                }
-            };
-            gp = gp.condition(x, belief, 0.0)?;
-        }
-        Ok(gp)
+    ) -> Result<Vec<GaussianProcess>> {
+        let condition = |gp: &GaussianProcess| {
+            let mut gp = gp.clone();
+            for (trial, x) in trials.iter().zip(canonical) {
+                let belief = match trial.state {
+                    TrialState::Complete { .. } => continue,
+                    TrialState::Running => gp.mean(x),
+                    TrialState::Pruned { .. } | TrialState::Failed { .. } => {
+                        let posterior = gp.posterior(x);
+                        posterior.mean - posterior.variance.sqrt()
+                    }
+                };
+                gp = gp.condition(x, belief, 0.0)?;
+            }
+            Ok(gp)
+        };
+        self.models.iter().map(condition).collect()
     }
+}
+
+/// The posterior mean at `x`, averaged over the models.
+fn mean(models: &[GaussianProcess], x: &[f64]) -> f64 {
+    models.iter().map(|gp| gp.mean(x)).sum::<f64>() / models.len() as f64
 }
 
 /// The known variance on the standardised scale.

@@ -1,5 +1,6 @@
 //! Maximum a posteriori hyper-parameters.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 
@@ -7,8 +8,9 @@ use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use nalgebra::DVector;
+use ss_seed::Stream;
 
-use super::{Dataset, GaussianProcess, Hyperparameters, Priors, log_evidence};
+use super::{Dataset, GaussianProcess, Hyperparameters, Priors, laplace, log_evidence};
 use crate::error::Result;
 
 /// What the fit found.
@@ -43,33 +45,37 @@ const CLAMP: f64 = 6.0;
 /// A covariance that is not positive definite at the best hyper-parameters.
 pub fn fit(data: Dataset, priors: &Priors) -> Result<(GaussianProcess, FitReport)> {
     let log_slopes = vec![0.0; data.len()];
-    let (_, gp, report) = fit_best(vec![(data, log_slopes)], priors)?;
-    Ok((gp, report))
+    let fitted = fit_best(vec![(data, log_slopes)], priors, None)?;
+    Ok((fitted.gp, fitted.report))
+}
+
+/// The best of several fits of the same observations.
+pub(crate) struct Fitted {
+    /// Which candidate it is.
+    pub(crate) index: usize,
+    /// The process with the most probable hyper-parameters.
+    pub(crate) gp: GaussianProcess,
+    /// Other plausible hyper-parameters.
+    pub(crate) draws: Vec<Hyperparameters>,
+    pub(crate) report: FitReport,
 }
 
 /// Fits the same observations on several scales and keeps the most probable one: the posterior density of
-/// its hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. Also
-/// gives the index of the winner. At least one candidate; all have the same points and the same order of scores.
+/// its hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. At
+/// least one candidate; all have the same points and the same order of scores. `draws` asks for so many other
+/// hyper-parameters from the Laplace approximation of their posterior.
 pub(crate) fn fit_best(
     candidates: Vec<(Dataset, Vec<f64>)>,
     priors: &Priors,
-) -> Result<(usize, GaussianProcess, FitReport)> {
+    draws: Option<(usize, Stream)>,
+) -> Result<Fitted> {
     let dim = candidates[0].0.dim();
     let mut starts = starts(dim, priors);
-    let mut best = (f64::NEG_INFINITY, 0, starts[0].clone(), 0.0);
+    let mut best: Option<Optimum> = None;
     let mut evaluations = 0;
     for (index, (data, log_slopes)) in candidates.iter().enumerate() {
-        let chosen = (data.len() > MAX_FIT).then(|| fit_indices(data));
-        let subset = chosen.as_ref().map(|indices| data.subset(indices));
-        let jacobian: f64 = match &chosen {
-            Some(indices) => indices.iter().map(|&i| log_slopes[i]).sum(),
-            None => log_slopes.iter().sum(),
-        };
-        let problem = MapProblem {
-            data: subset.as_ref().unwrap_or(data),
-            priors,
-            memo: RefCell::new(Memo { last: None, best: None, evaluations: 0 }),
-        };
+        let problem = MapProblem::new(data, priors);
+        let jacobian: f64 = problem.chosen.iter().map(|&i| log_slopes[i]).sum();
         for start in &starts {
             maximise(&problem, start.clone());
         }
@@ -78,16 +84,40 @@ pub(crate) fn fit_best(
         let Some((cost, theta)) = memo.best else { continue };
         // Another map of the scores moves the optimum little: the others start from there.
         starts = vec![theta.clone()];
-        if jacobian - cost > best.0 {
-            best = (jacobian - cost, index, theta, -cost);
+        let (log_posterior, density) = (-cost, jacobian - cost);
+        if best.as_ref().is_none_or(|b| density > b.density) {
+            best = Some(Optimum { index, theta, log_posterior, density });
         }
     }
-    let (_, index, theta, log_posterior) = best;
-    let data =
-        candidates.into_iter().nth(index).map_or_else(|| unreachable!("the index of a candidate"), |c| c.0);
-    let gp = GaussianProcess::new(data, unpack(&theta, priors, dim))?;
+    // Where no likelihood could be computed at all, the priors have the say.
+    let Optimum { index, theta, log_posterior, .. } = best.unwrap_or_else(|| Optimum {
+        index: 0,
+        theta: starts.swap_remove(0),
+        log_posterior: f64::NEG_INFINITY,
+        density: f64::NEG_INFINITY,
+    });
+    let data = &candidates[index].0;
+    let draws = match draws {
+        Some((count, stream)) if count > 0 => {
+            let problem = MapProblem::new(data, priors);
+            let draws = laplace::draws(|theta| problem.gradient_at(theta), &theta, count, stream);
+            evaluations += problem.memo.into_inner().evaluations;
+            draws.iter().map(|theta| unpack(theta, priors, dim)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let gp = GaussianProcess::new(data.clone(), unpack(&theta, priors, dim))?;
     let report = FitReport { log_posterior, evaluations, jitter: gp.jitter() };
-    Ok((index, gp, report))
+    Ok(Fitted { index, gp, draws, report })
+}
+
+/// The most probable hyper-parameters on one scale.
+struct Optimum {
+    index: usize,
+    theta: DVector<f64>,
+    log_posterior: f64,
+    /// The log posterior on a scale common to all candidates.
+    density: f64,
 }
 
 /// The subset for the marginal likelihood: the best half by score, the others at even ranks.
@@ -155,13 +185,17 @@ fn maximise(problem: &MapProblem<'_>, start: DVector<f64>) {
     let run = Executor::new(problem, lbfgs)
         .configure(|state| state.param(start).max_iters(MAX_ITERATIONS))
         .timer(false)
+        // Ctrl-C belongs to the program, or to an executor around the whole search.
+        .ctrlc(false)
         .run();
     drop(run);
 }
 
 /// Negative log posterior of the log hyper-parameters.
 struct MapProblem<'a> {
-    data: &'a Dataset,
+    /// The observations whose likelihood is taken, and their indices.
+    data: Cow<'a, Dataset>,
+    chosen: Vec<usize>,
     priors: &'a Priors,
     memo: RefCell<Memo>,
 }
@@ -173,7 +207,21 @@ struct Memo {
     evaluations: usize,
 }
 
-impl MapProblem<'_> {
+impl<'a> MapProblem<'a> {
+    fn new(data: &'a Dataset, priors: &'a Priors) -> Self {
+        let memo = RefCell::new(Memo { last: None, best: None, evaluations: 0 });
+        if data.len() > MAX_FIT {
+            let chosen = fit_indices(data);
+            return Self { data: Cow::Owned(data.subset(&chosen)), chosen, priors, memo };
+        }
+        Self { data: Cow::Borrowed(data), chosen: (0..data.len()).collect(), priors, memo }
+    }
+
+    /// The gradient of the negative log posterior; `None` where it cannot be computed.
+    fn gradient_at(&self, theta: &DVector<f64>) -> Option<DVector<f64>> {
+        self.evaluate(theta).ok().map(|(_, gradient)| gradient)
+    }
+
     fn evaluate(&self, theta: &DVector<f64>) -> std::result::Result<(f64, DVector<f64>), ArgminError> {
         let mut memo = self.memo.borrow_mut();
         if let Some((at, cost, gradient)) = &memo.last
@@ -193,7 +241,7 @@ impl MapProblem<'_> {
     fn negative_log_posterior(&self, theta: &DVector<f64>) -> Result<(f64, DVector<f64>)> {
         let dim = self.data.dim();
         let hyper = unpack(theta, self.priors, dim);
-        let evidence = log_evidence(self.data, &hyper)?;
+        let evidence = log_evidence(&self.data, &hyper)?;
         let mut cost = -evidence.value;
         let mut gradient = DVector::zeros(dim + 2);
         for i in 0..dim + 2 {

@@ -18,13 +18,14 @@ mod evidence;
 mod fit;
 mod hyper;
 mod kernel;
+mod laplace;
 mod path;
 mod posterior;
 mod transform;
 
 pub use evidence::{Evidence, log_evidence};
-pub(crate) use fit::fit_best;
 pub use fit::{FitReport, fit};
+pub(crate) use fit::{Fitted, fit_best};
 pub use hyper::{Gamma, Hyperparameters, LogNormal, Priors};
 pub use kernel::matern52;
 pub use path::SamplePath;
