@@ -196,7 +196,7 @@ impl Plan {
 }
 
 /// FNV-1a over all labels and pixels: which copy of a dataset the cells were computed on.
-fn digest(dataset: &Dataset) -> u64 {
+pub(crate) fn digest(dataset: &Dataset) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     [Some(&dataset.train), dataset.test.as_ref()].into_iter().flatten().fold(
         0xcbf2_9ce4_8422_2325,
