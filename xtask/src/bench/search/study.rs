@@ -76,3 +76,71 @@ pub(super) fn recall(objective: &mut dyn Objective, run: &SearchRun) -> Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use ss_approx::shared_start::TrialConfig;
+    use ss_approx::{Trainer, UniformRun, UniformRunConfig};
+    use ss_cli::{Experiment, ExperimentConfig, Recipe, SearchConfig, ValidationLabels};
+    use ss_data::{DatasetKind, LabelNoise, NoiseKind};
+    use ss_sampler::SamplerSpec;
+
+    use super::*;
+    use crate::bench::search::fine_tuning::FineTuning;
+
+    #[test]
+    fn the_first_arm_is_the_search_of_the_command() {
+        const SEED: u64 = 3;
+        const TRIALS: usize = 17;
+        let dataset = ss_data::load(DatasetKind::Digits, None).unwrap();
+        let mut recipe = Recipe {
+            train_size: Some(200),
+            validation_size: 100,
+            test_size: Some(200),
+            trials: TRIALS,
+            ..Recipe::for_dataset(DatasetKind::Digits)
+        };
+        recipe.set_epochs(4);
+        let noise = LabelNoise::new(NoiseKind::Symmetric, 0.4).unwrap();
+        let seed = Seed::new(SEED);
+
+        let mut objective = FineTuning::prepare(&dataset, &recipe, noise, seed, |_| ()).unwrap();
+        let ours = search(&mut objective, Arm::CanonicalRules, TRIALS, SEED, |_| ()).unwrap();
+
+        let config =
+            ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: ValidationLabels::Noisy };
+        let experiment = Experiment::prepare(&dataset, &config, seed).unwrap();
+        let trainer = Trainer {
+            network: recipe.network.clone(),
+            data: &experiment.train,
+            config: recipe.train.clone().check().unwrap(),
+            device: Device::Cpu,
+        };
+        let checkpoints = UniformRunConfig {
+            start_epoch: recipe.start_epoch,
+            reference_until: recipe.reference_until,
+            reference_score: recipe.score,
+        };
+        let uniform = UniformRun::run(&trainer, seed, &experiment.validation, checkpoints, |_| ()).unwrap();
+        let config = SearchConfig {
+            spec: SamplerSpec::paper(),
+            trials: TRIALS,
+            trial: TrialConfig {
+                epochs: recipe.trial_epochs,
+                learning_rate: trainer.config.learning_rate,
+                score: recipe.score,
+            },
+            caution: f64::NEG_INFINITY,
+        };
+        let theirs =
+            ss_cli::search::search(&trainer, &experiment.validation, &uniform, &config, seed, |_, _| ())
+                .unwrap();
+        let scores = |run: &SearchRun| -> Vec<(Vec<f64>, Option<f64>)> {
+            run.trials.iter().map(|t| (t.point.clone(), t.reading.map(|r| r.score))).collect()
+        };
+        let expected: Vec<_> = theirs.trials.iter().map(|t| (t.point.clone(), t.score)).collect();
+        assert_eq!(scores(&ours), expected);
+        assert_eq!(ours.recommended, Some(theirs.choice.trial));
+    }
+}
