@@ -31,7 +31,7 @@ fn find<'a>(rows: &'a [Value], key: &str, value: &str) -> &'a Value {
     rows.iter().find(|row| row[key] == value).unwrap_or_else(|| panic!("no {key} {value} in {rows:?}"))
 }
 
-/// Seconds: 30 trials of which 20 are simple rules and models.
+/// Seconds: 20 trials, simple rules and the model's.
 const SYNTHETIC: [&str; 6] =
     ["--seeds", "2", "--trials", "20", "--methods", "canonical-rules,raw-sobol,random"];
 /// Trials on the digits, few of them.
@@ -74,6 +74,14 @@ fn the_synthetic_objective_gives_the_documented_rows() {
         assert_eq!(row["trials_to_bar"].as_array().unwrap().len(), 2);
         assert!(row["recommended_test"].is_null());
     }
+    // Of these arms only two are to be compared.
+    let effects: Vec<_> = rows.iter().filter(|row| row["kind"] == "effect").collect();
+    assert_eq!(effects.len(), 1);
+    let gain = |arm: &str| find(&rows, "arm", arm)["recommended_truth"]["median"].as_f64().unwrap();
+    // With two seeds medians are means.
+    let expected = gain("canonical-rules") - gain("raw-sobol");
+    assert_eq!((&effects[0]["buys"], &effects[0]["seeds"]), (&"both".into(), &2.into()));
+    assert!((effects[0]["truth"]["mean"].as_f64().unwrap() - expected).abs() < 1e-9);
     // Simple rules are within reach of the bar, thirteen trials in at the latest.
     let reached = find(&rows, "arm", "canonical-rules")["trials_to_bar"].as_array().unwrap();
     assert!(reached.iter().all(|trials| trials.as_u64().unwrap() <= 20), "{reached:?}");

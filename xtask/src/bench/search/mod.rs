@@ -2,6 +2,7 @@
 //! Bayesian optimisation with and without either, and rivals, on one objective.
 
 mod arm;
+mod effect;
 mod fine_tuning;
 mod objective;
 mod record;

@@ -1,12 +1,13 @@
-//! The result as a table for readers.
+//! The result as tables for readers.
 
 use ss_approx::Score;
 
+use super::effect::Mean;
 use super::reference::BAR;
 use super::summary::{Quartiles, ReferenceRow, Row, SearchRow};
 use crate::markdown_table::aligned;
 
-/// Both tables and what their columns mean.
+/// The tables and what their columns mean.
 pub(super) fn tables(rows: &[Row], score: Score, real: bool) -> String {
     let truth = if real { "true labels" } else { "no noise" };
     let meaning = if real {
@@ -26,6 +27,37 @@ pub(super) fn tables(rows: &[Row], score: Score, real: bool) -> String {
          it did. `{truth} reached`: seeds on which the recommended rule is at least as good as {BAR} in truth.\n\n{}",
         references(rows, score, truth),
         searches(rows, score, truth, real)
+    ) + &effects(rows, score, truth, real)
+}
+
+fn effects(rows: &[Row], score: Score, truth: &str, real: bool) -> String {
+    let mut header =
+        vec!["gain from".to_owned(), "given".into(), "seeds".into(), "best".into(), truth.to_owned()];
+    if real {
+        header.push("test".to_owned());
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Effect(row) => Some(row),
+            Row::Reference(_) | Row::Search(_) => None,
+        })
+        .map(|row| {
+            let mut cells = vec![row.buys.to_owned(), row.given.to_owned(), row.seeds.to_string()];
+            cells.extend([gain(row.best, score), gain(row.truth, Score::Accuracy)]);
+            if real {
+                cells.push(gain(row.test, Score::Accuracy));
+            }
+            cells
+        })
+        .collect();
+    if cells.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nDifferences between arms, paired by seed: mean +- standard error. `best`: of the best score of a trial; \
+         the others of\nthe recommended rule.\n\n{}",
+        aligned(&header, &cells)
     )
 }
 
@@ -33,7 +65,7 @@ fn references(rows: &[Row], score: Score, truth: &str) -> String {
     let header = ["weighting", "seeds", "score", truth, &format!("- {BAR}"), "test"].map(str::to_owned);
     let cells = rows.iter().filter_map(|row| match row {
         Row::Reference(row) => Some(reference(row, score)),
-        Row::Search(_) => None,
+        Row::Search(_) | Row::Effect(_) => None,
     });
     aligned(&header, &cells.collect::<Vec<_>>())
 }
@@ -54,7 +86,7 @@ fn searches(rows: &[Row], score: Score, truth: &str, real: bool) -> String {
         .iter()
         .filter_map(|row| match row {
             Row::Search(row) => Some(row.as_ref()),
-            Row::Reference(_) => None,
+            Row::Reference(_) | Row::Effect(_) => None,
         })
         .collect();
     let marks: Vec<usize> =
@@ -124,4 +156,14 @@ fn show(quartiles: Option<Quartiles>, score: Score) -> String {
 
 fn points(difference: Option<f64>) -> String {
     difference.map_or_else(String::new, |d| format!("{:+.2}", 100.0 * d))
+}
+
+fn gain(gain: Option<Mean>, score: Score) -> String {
+    let Some(Mean { mean, standard_error }) = gain else { return String::new() };
+    let (scale, digits) = match score {
+        Score::Accuracy => (100.0, 2),
+        Score::Likelihood | Score::Calibrated => (1.0, 4),
+    };
+    let error = standard_error.map_or_else(String::new, |e| format!(" +- {:.digits$}", scale * e));
+    format!("{:+.digits$}{error}", scale * mean)
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::arm::Arm;
+use super::effect::{Effect, effects};
 use super::record::{ReferenceRun, SearchRun};
 use super::reference::BAR;
 use crate::bench::bo::quantile;
@@ -31,6 +32,8 @@ pub(super) enum Row {
     Reference(ReferenceRow),
     /// An arm.
     Search(Box<SearchRow>),
+    /// The difference between two arms.
+    Effect(Effect),
 }
 
 /// A reference weighting over seeds. Truth and test are shares of right answers, in `[0, 1]`.
@@ -83,7 +86,7 @@ pub(super) struct BestAfter {
     pub(super) score: Option<Quartiles>,
 }
 
-/// The rows of the references, then of the arms, in the given order.
+/// The rows of the references, then of the arms in the given order, then of their differences.
 pub(super) fn rows(
     objective: &str,
     references: &[ReferenceRun],
@@ -108,15 +111,16 @@ pub(super) fn rows(
         }));
     }
     for &arm in arms {
-        let runs: Vec<(&SearchRun, &ReferenceRun)> = runs
+        let found: Vec<(&SearchRun, &ReferenceRun)> = runs
             .iter()
             .filter(|run| run.arm == arm)
             .filter_map(|run| Some((run, references.iter().find(|r| r.seed == run.seed)?)))
             .collect();
-        if !runs.is_empty() {
-            rows.push(Row::Search(Box::new(search_row(objective, arm, &runs, trials))));
+        if !found.is_empty() {
+            rows.push(Row::Search(Box::new(search_row(objective, arm, &found, trials))));
         }
     }
+    rows.extend(effects(objective, runs, arms).into_iter().map(Row::Effect));
     rows
 }
 
