@@ -1,6 +1,8 @@
 //! Reproduction of the paper's tables, benches and checks: `cargo xtask --help`.
 
 mod bench;
+mod journal;
+mod markdown_table;
 mod table1;
 mod tidy;
 

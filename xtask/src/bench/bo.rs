@@ -249,7 +249,7 @@ fn run_seed(
 }
 
 /// Linear between order statistics; `values` is not empty.
-fn quantile(values: &[f64], q: f64) -> f64 {
+pub(super) fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = q * (sorted.len() - 1) as f64;

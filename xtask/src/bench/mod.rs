@@ -1,9 +1,10 @@
-//! Benchmarks: `cargo xtask bench bo`, `cargo xtask bench train`, `cargo xtask bench peers`.
+//! Benchmarks: `cargo xtask bench bo`, `bench search`, `bench train`, `bench peers`.
 
 mod bo;
 mod bo_beside;
 mod bo_serve;
 mod peers;
+mod search;
 mod train;
 
 use anyhow::Result;
@@ -20,6 +21,8 @@ pub(crate) struct Args {
 enum Bench {
     /// Simple regret of the black-box optimisers on test problems; or one of them for other programs
     Bo(bo::Args),
+    /// What canonical coordinates and start-up rules buy the search of a sampler, beside other optimisers
+    Search(search::Args),
     /// Images per second of one training step (and of evaluation) for a list of networks
     Train(train::Args),
     /// The same beside PyTorch, in turn A B A B, as ratios
@@ -29,6 +32,7 @@ enum Bench {
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.bench {
         Bench::Bo(args) => bo::run(&args),
+        Bench::Search(args) => search::run(args),
         Bench::Train(args) => train::run(&args),
         Bench::Peers(args) => peers::run(&args),
     }

@@ -1,7 +1,6 @@
 //! `reproduce-table1`: methods against label noise, with seeds, intervals and realised noise.
 
 mod cells;
-mod journal;
 mod profile;
 mod render;
 mod statistics;
@@ -18,17 +17,21 @@ use ss_cli::{Experiment, ExperimentConfig, Method, MethodResult, Setup};
 use ss_data::{Dataset, LabelNoise, NoiseKind};
 use ss_seed::Seed;
 
+use crate::journal::{self, Place};
 use cells::Cell;
-use journal::Journal;
 pub(crate) use profile::Args;
 use profile::Plan;
+
+/// Finished cells of the table.
+type Journal = journal::Journal<Cell>;
 
 /// Runs the task: computes the cells that the journal of `--out` lacks, then writes and prints the table.
 pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let dataset = ss_data::load(plan.dataset, plan.data_dir.as_deref())?;
     let fingerprint = plan.fingerprint(&dataset)?;
-    let journal = Journal::open(&plan.out, &fingerprint)?;
+    let place = Place { folder: &plan.out, file: "cells.jsonl", task: "table1_journal" };
+    let journal = Journal::open(place, &fingerprint)?;
     let units = missing_units(&plan, &journal);
     if !units.is_empty() {
         compute(&plan, &dataset, &journal, units)?;

@@ -9,6 +9,7 @@ use ss_cli::Method;
 use super::cells::Cell;
 use super::profile::Plan;
 use super::statistics::Row;
+use crate::markdown_table;
 
 #[derive(Serialize)]
 struct Table<'a> {
@@ -114,24 +115,9 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
             cost(row.feature_cost),
         ]
     });
-    table(&mut out, &header.map(String::from), &rows.collect::<Vec<_>>());
-    out
+    out + &markdown_table::aligned(&header.map(String::from), &rows.collect::<Vec<_>>())
 }
 
 fn serde_name(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// An aligned Markdown table.
-fn table<const N: usize>(out: &mut String, header: &[String; N], rows: &[[String; N]]) {
-    let width = |k: usize| rows.iter().map(|row| row[k].len()).chain([header[k].len()]).max().unwrap_or(0);
-    let mut line = |cells: &[String; N]| {
-        for (k, cell) in cells.iter().enumerate() {
-            let _ = write!(out, "| {cell:>width$} ", width = width(k));
-        }
-        out.push_str("|\n");
-    };
-    line(header);
-    line(&std::array::from_fn(|k| "-".repeat(width(k) - 1) + ":"));
-    rows.iter().for_each(line);
 }

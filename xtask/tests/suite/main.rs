@@ -1,10 +1,11 @@
-//! `xtask` from outside: the table, its journal, what it says about bad input, and the optimiser bench.
+//! `xtask` from outside: the table, its journal, what it says about bad input, and the benches of optimisers.
 
 // clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
 mod bench_bo;
+mod bench_search;
 mod reproducible;
 mod resume;
 mod run;

@@ -1,4 +1,4 @@
-//! Finished cells on disk, one JSON line each: a killed run continues where it was.
+//! Finished parts of a task on disk, one JSON line each: a killed run continues where it was.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -6,49 +6,52 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use ss_cli::artifact::{FolderLock, lock_folder, prepare_folder};
-
-use super::cells::Cell;
-
-/// The first line of a journal: what its cells were computed with.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Header {
-    table1_journal: u32,
-    config: serde_json::Value,
-}
 
 const VERSION: u32 = 1;
 const REMEDY: &str = "choose another --out or remove that file";
 
-/// An append-only file of finished cells; it comes into being with the first of them.
-pub(crate) struct Journal {
+/// Where a task keeps its journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// Created where it is missing.
+    pub(crate) folder: &'a Path,
+    /// Name of the file in it.
+    pub(crate) file: &'a str,
+    /// The key of the file's first line that tells whose journal it is and which version.
+    pub(crate) task: &'a str,
+}
+
+/// An append-only file of finished cells `T`; it comes into being with the first of them.
+pub(crate) struct Journal<T> {
     path: PathBuf,
     /// The folder, for as long as this journal lives.
     _lock: FolderLock,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
 }
 
-struct State {
+struct State<T> {
     /// Absent until there is something to write.
     file: Option<File>,
     /// The line that a new file begins with.
     header: String,
-    cells: Vec<Cell>,
+    cells: Vec<T>,
 }
 
-impl Journal {
-    /// Opens `cells.jsonl` in `folder`, which is created where it is missing.
+impl<T: Clone + Serialize + DeserializeOwned> Journal<T> {
+    /// Opens the journal at `place`. Its first line says what its cells were computed with: `config`.
     ///
     /// A last line without its end, left by a kill, is cut off. Cells of other settings are never mixed in:
     /// a journal with another `config` is an error, and is left as it is. So is a file that is no journal. One
     /// run at a time may use a folder; a second is told so.
-    pub(crate) fn open(folder: &Path, config: &serde_json::Value) -> Result<Self> {
-        prepare_folder(folder)?;
-        let lock = lock_folder(folder)?;
-        let path = folder.join("cells.jsonl");
-        let expected = Header { table1_journal: VERSION, config: config.clone() };
-        let header = serde_json::to_string(&expected)? + "\n";
+    pub(crate) fn open(place: Place, config: &Value) -> Result<Self> {
+        prepare_folder(place.folder)?;
+        let lock = lock_folder(place.folder)?;
+        let path = place.folder.join(place.file);
+        let header = format!("{{\"{}\":{VERSION},\"config\":{config}}}\n", place.task);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -63,7 +66,7 @@ impl Journal {
         }
         let mut lines = text[..whole].lines();
         if let Some(first) = lines.next() {
-            check_header(first, &expected).with_context(|| path.display().to_string())?;
+            check_header(first, place.task, config).with_context(|| path.display().to_string())?;
         }
         let cells = lines
             .enumerate()
@@ -71,7 +74,7 @@ impl Journal {
                 serde_json::from_str(line)
                     .with_context(|| format!("{}:{}: not a finished cell; {REMEDY}", path.display(), i + 2))
             })
-            .collect::<Result<Vec<Cell>>>()?;
+            .collect::<Result<Vec<T>>>()?;
         let opened = || -> std::io::Result<File> {
             let mut file = OpenOptions::new().append(true).open(&path)?;
             file.set_len(whole as u64)?;
@@ -86,7 +89,7 @@ impl Journal {
     }
 
     /// Adds a finished cell and waits until it is on disk.
-    pub(crate) fn append(&self, cell: Cell) -> Result<()> {
+    pub(crate) fn append(&self, cell: T) -> Result<()> {
         let mut state = self.lock();
         let line = serde_json::to_string(&cell)? + "\n";
         state
@@ -96,16 +99,16 @@ impl Journal {
         Ok(())
     }
 
-    pub(crate) fn cells(&self) -> Vec<Cell> {
+    pub(crate) fn cells(&self) -> Vec<T> {
         self.lock().cells.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl<T> State<T> {
     fn write(&mut self, path: &Path, line: &[u8]) -> std::io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -125,24 +128,25 @@ impl State {
     }
 }
 
-fn check_header(line: &str, expected: &Header) -> Result<()> {
-    let Ok(found) = serde_json::from_str::<Header>(line) else {
+fn check_header(line: &str, task: &str, config: &Value) -> Result<()> {
+    let header = serde_json::from_str::<Value>(line).unwrap_or_default();
+    let (Some(version), Some(found)) = (header[task].as_u64(), header.get("config")) else {
         bail!("line 1: not a journal of this task; {REMEDY}");
     };
-    if found.table1_journal != VERSION {
-        bail!("journal version {}, expected {VERSION}; {REMEDY}", found.table1_journal);
+    if version != u64::from(VERSION) {
+        bail!("journal version {version}, expected {VERSION}; {REMEDY}");
     }
-    if found.config != expected.config {
-        bail!("holds cells of other settings ({}); {REMEDY}", difference(&found.config, &expected.config));
+    if found != config {
+        bail!("holds cells of other settings ({}); {REMEDY}", difference(found, config));
     }
     Ok(())
 }
 
 /// The first setting in which two configurations differ.
-fn difference(found: &serde_json::Value, wanted: &serde_json::Value) -> String {
+fn difference(found: &Value, wanted: &Value) -> String {
     let (Some(a), Some(b)) = (found.as_object(), wanted.as_object()) else { return "unreadable".into() };
     a.keys().chain(b.keys()).find(|key| a.get(*key) != b.get(*key)).map_or_else(String::new, |key| {
-        let show = |value: Option<&serde_json::Value>| value.map_or("nothing".into(), |v| v.to_string());
+        let show = |value: Option<&Value>| value.map_or("nothing".into(), |v| v.to_string());
         format!("{key}: {} there, {} asked for", show(a.get(key)), show(b.get(key)))
     })
 }
@@ -152,35 +156,35 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn cell(seed: u64) -> Cell {
-        serde_json::from_value(json!({
-            "noise": 0.2, "realized_noise": 0.2, "seed": seed, "method": "baseline", "top1_last": 90.0,
-            "top1_best": 91.0, "val_top1": 70.0, "train_seconds": 1.0, "search_seconds": 0.0, "search_cost": 0.0
-        }))
-        .unwrap()
+    fn cell(seed: u64) -> Value {
+        json!({"noise": 0.2, "seed": seed, "method": "baseline", "top1_last": 90.0, "val_top1": 70.5})
+    }
+
+    fn open(folder: &Path, config: &Value) -> Result<Journal<Value>> {
+        Journal::open(Place { folder, file: "cells.jsonl", task: "table1_journal" }, config)
     }
 
     #[test]
     fn cells_survive_a_kill_in_the_middle_of_a_line() {
         let folder = tempfile::tempdir().unwrap();
         let config = json!({"trials": 3});
-        let journal = Journal::open(folder.path(), &config).unwrap();
+        let journal = open(folder.path(), &config).unwrap();
         journal.append(cell(0)).unwrap();
         journal.append(cell(1)).unwrap();
         drop(journal);
         let path = folder.path().join("cells.jsonl");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 20]).unwrap();
-        let journal = Journal::open(folder.path(), &config).unwrap();
+        let journal = open(folder.path(), &config).unwrap();
         assert_eq!(journal.cells(), [cell(0)]);
         journal.append(cell(2)).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(folder.path(), &config).unwrap().cells(), [cell(0), cell(2)]);
+        assert_eq!(open(folder.path(), &config).unwrap().cells(), [cell(0), cell(2)]);
         // A kill while the first line was written.
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.find('\n').unwrap() - 3]).unwrap();
-        let journal = Journal::open(folder.path(), &config).unwrap();
-        assert_eq!(journal.cells(), []);
+        let journal = open(folder.path(), &config).unwrap();
+        assert!(journal.cells().is_empty());
         journal.append(cell(0)).unwrap();
         drop(journal);
         assert_eq!(
@@ -192,27 +196,27 @@ mod tests {
     #[test]
     fn a_second_run_in_one_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Journal::open(folder.path(), &json!({})).unwrap();
-        let error = Journal::open(folder.path(), &json!({})).err().unwrap().to_string();
+        let first = open(folder.path(), &json!({})).unwrap();
+        let error = open(folder.path(), &json!({})).err().unwrap().to_string();
         assert!(error.contains("another run"), "{error}");
         drop(first);
-        assert!(Journal::open(folder.path(), &json!({})).is_ok());
+        assert!(open(folder.path(), &json!({})).is_ok());
     }
 
     #[test]
     fn other_settings_and_foreign_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Journal::open(folder.path(), &json!({"trials": 3})).unwrap());
+        drop(open(folder.path(), &json!({"trials": 3})).unwrap());
         assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "no cell, no file");
-        Journal::open(folder.path(), &json!({"trials": 3})).unwrap().append(cell(0)).unwrap();
-        let error = format!("{:#}", Journal::open(folder.path(), &json!({"trials": 4})).err().unwrap());
+        open(folder.path(), &json!({"trials": 3})).unwrap().append(cell(0)).unwrap();
+        let error = format!("{:#}", open(folder.path(), &json!({"trials": 4})).err().unwrap());
         assert!(error.contains("trials: 3 there, 4 asked for"), "{error}");
         let path = folder.path().join("cells.jsonl");
         for foreign in
             ["hello\n", "hello", "{\"method\": \"ss\"}\n", "{\"table1_journal\": 9, \"config\": {}}\n"]
         {
             std::fs::write(&path, foreign).unwrap();
-            assert!(Journal::open(folder.path(), &json!({})).is_err());
+            assert!(open(folder.path(), &json!({})).is_err());
             assert_eq!(std::fs::read_to_string(&path).unwrap(), foreign, "a foreign file is left alone");
         }
     }

@@ -1,0 +1,145 @@
+//! The real objective: trials from the shared start in the middle of a uniform run.
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use ss_approx::sampling::rank;
+use ss_approx::shared_start::TrialConfig;
+use ss_approx::{Score, SharedStart, Trainer, TrialResult, UniformRun, UniformRunConfig};
+use ss_cli::{Experiment, ExperimentConfig, Recipe, ValidationLabels};
+use ss_data::{Dataset, ImageSet, LabelNoise};
+use ss_sampler::{RankedFeatures, SamplerSpec};
+use ss_seed::Seed;
+
+use super::objective::{ByRule, Candidate, Objective, Reading, RuleKey, Tried};
+
+/// One seed's data and uniform run, and the trials made from it. The experiment, the uniform run and the seeds
+/// are those of `swift-sampler search` with the same seed.
+pub(super) struct FineTuning {
+    experiment: Experiment,
+    /// True labels of the validation images, which no optimiser is told.
+    true_labels: Vec<u32>,
+    recipe: Recipe,
+    ranked: RankedFeatures,
+    loss: Vec<f32>,
+    start: SharedStart,
+    seed: Seed,
+    trials: ByRule<Tried>,
+    tests: ByRule<Option<f64>>,
+}
+
+impl FineTuning {
+    /// Makes labels wrong and trains the uniform run, calling `observe` after each of its epochs.
+    pub(super) fn prepare(
+        dataset: &Dataset,
+        recipe: &Recipe,
+        noise: LabelNoise,
+        seed: Seed,
+        mut observe: impl FnMut(usize),
+    ) -> Result<Self> {
+        let with = |validation_labels| {
+            let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels };
+            Experiment::prepare(dataset, &config, seed)
+        };
+        let experiment = with(ValidationLabels::Noisy)?;
+        // The same images: a split depends on the seed and the sizes alone.
+        let true_labels = with(ValidationLabels::Clean)?.validation.labels().to_vec();
+        let config = UniformRunConfig {
+            start_epoch: recipe.start_epoch,
+            reference_until: recipe.reference_until,
+            reference_score: recipe.score,
+        };
+        let trainer = trainer(&experiment, recipe)?;
+        let uniform = UniformRun::run(&trainer, seed, &experiment.validation, config, |report| {
+            observe(report.epoch + 1);
+        })
+        .context("the uniform run")?;
+        let ranked = rank(&SamplerSpec::paper(), &uniform.features)?;
+        let loss = uniform.features.column("loss")?.to_vec();
+        Ok(Self {
+            experiment,
+            true_labels,
+            recipe: recipe.clone(),
+            ranked,
+            loss,
+            start: uniform.start,
+            seed,
+            trials: ByRule::default(),
+            tests: ByRule::default(),
+        })
+    }
+
+    /// `None` with the reason when training diverged, which says something about the candidate.
+    fn trial(
+        &self,
+        candidate: &Candidate,
+        images: &ImageSet,
+        score: Score,
+    ) -> Result<std::result::Result<TrialResult, String>> {
+        let trainer = trainer(&self.experiment, &self.recipe)?;
+        let config = TrialConfig {
+            epochs: self.recipe.trial_epochs,
+            learning_rate: trainer.config.learning_rate,
+            score,
+        };
+        let seed = self.seed.derive("trials", 0);
+        match self.start.trial(&trainer, &candidate.weights, images, config, seed) {
+            Ok(result) => Ok(Ok(result)),
+            Err(error @ (ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })) => {
+                Ok(Err(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn trainer<'a>(experiment: &'a Experiment, recipe: &Recipe) -> Result<Trainer<'a>> {
+    Ok(Trainer {
+        network: recipe.network.clone(),
+        data: &experiment.train,
+        config: recipe.train.clone().check()?,
+        device: Device::Cpu,
+    })
+}
+
+impl Objective for FineTuning {
+    fn ranked(&self) -> &RankedFeatures {
+        &self.ranked
+    }
+
+    fn loss(&self) -> &[f32] {
+        &self.loss
+    }
+
+    fn wrong(&self) -> &[bool] {
+        &self.experiment.wrong
+    }
+
+    fn measure(&mut self, candidate: &Candidate, _trial: Option<u64>) -> Result<Tried> {
+        let mut trials = std::mem::take(&mut self.trials);
+        let tried = trials.get_or(candidate.rule.as_ref(), || {
+            Ok(match self.trial(candidate, &self.experiment.validation, self.recipe.score)? {
+                Ok(result) => Ok(Reading {
+                    score: result.score,
+                    truth: result.predictions.accuracy(&self.true_labels)?,
+                }),
+                Err(reason) => Err(reason),
+            })
+        });
+        self.trials = trials;
+        tried
+    }
+
+    fn test(&mut self, candidate: &Candidate) -> Result<Option<f64>> {
+        let mut tests = std::mem::take(&mut self.tests);
+        let accuracy = tests.get_or(candidate.rule.as_ref(), || {
+            let result = self.trial(candidate, &self.experiment.test, Score::Accuracy)?;
+            Ok(result.ok().map(|result| result.score))
+        });
+        self.tests = tests;
+        accuracy
+    }
+
+    fn recall(&mut self, rule: RuleKey, tried: Tried) {
+        self.trials.insert(rule, tried);
+    }
+}
