@@ -5,8 +5,8 @@
 //!
 //! - [`Optimizer`]: `ask` for a point, `tell` its [`Outcome`], any number of trials in flight;
 //!   [`optimize`] is the plain loop.
-//! - [`BayesOpt`]: a Gaussian process ([`gp`]) with fitted noise and log expected improvement
-//!   ([`acquisition`]).
+//! - [`BayesOpt`]: Gaussian processes ([`gp`]) with fitted noise and log expected improvement
+//!   ([`acquisition`]), averaged over plausible hyper-parameters.
 //! - [`BoSolver`]: the same as an `argmin::core::Solver`.
 //! - [`Convergence`] and [`QuantileRule`]: when to stop a search, or a trial.
 //! - [`journal`]: studies as lines that Optuna opens, too.

@@ -21,8 +21,8 @@ use crate::sobol::Sobol;
 use crate::trial::{Origin, Outcome, Recommendation, Suggestion, Trial, TrialId, TrialState};
 use config::ValidConfig;
 
-/// Bayesian optimisation: a Gaussian process with fitted noise and (noisy) log expected improvement.
-/// The score is **maximised**.
+/// Bayesian optimisation: Gaussian processes with fitted noise and (noisy) log expected improvement, averaged
+/// over plausible hyper-parameters. The score is **maximised**.
 ///
 /// The user's designs are evaluated first, then scrambled Sobol points, then the model's suggestions. Trials in
 /// flight are taken into account (the process is conditioned on its own mean there), and so are failed
