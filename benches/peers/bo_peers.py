@@ -9,7 +9,9 @@ optimisers see:
 
 One JSON object a line: problem, method, budget, seeds, median_regret, q25, q75, suggest_ms. Each run of the larger
 budget also gives the result at the smaller one (no method here knows its budget). `--runs FILE` keeps every finished run;
-called again with the same file, only missing runs are made (hours in all: about 0.4 s a suggestion).
+called again with the same file, only missing runs are made (hours in all).
+
+`--suggest 40,500` times single suggestions instead, beside `cargo bench -p ss-bo`.
 
 Recommended point: Optuna's `study.best_trial`; for BoTorch the evaluated point with the best posterior mean. Both see the unit
 cube, keep their default settings (none is told whether a problem is noisy), use 10 start-up points and one thread. Needs
@@ -117,6 +119,29 @@ def quantile(values, q):
     return low + (high - low) * (at - int(at))
 
 
+def suggest_optuna(problem, functions, observations, repetitions=7):
+    """Milliseconds of one suggestion after so many observations at quasi-random points, the median of several."""
+    import optuna
+    from scipy.stats import qmc
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space = {f"x{i}": optuna.distributions.FloatDistribution(0.0, 1.0) for i in range(problem["dim"])}
+    points = qmc.Sobol(problem["dim"], seed=0).random(observations)
+    times = []
+    for seed in range(repetitions):
+        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.GPSampler(seed=seed))
+        for number, point in enumerate(points):
+            reply = functions.request(problem=problem["name"], x=list(map(float, point)), seed=0, trial=number)
+            params = {f"x{i}": float(v) for i, v in enumerate(point)}
+            study.add_trial(
+                optuna.trial.create_trial(params=params, distributions=space, value=reply["score"])
+            )
+        start = time.perf_counter()
+        study.ask(space)
+        times.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(times)
+
+
 class Runs:
     """Finished runs by (method, problem, seed), kept in a file of JSON lines if there is one."""
 
@@ -125,7 +150,10 @@ class Runs:
         if path and os.path.exists(path):
             with open(path) as file:
                 for line in file:
-                    run = json.loads(line)
+                    try:
+                        run = json.loads(line)
+                    except json.JSONDecodeError:
+                        continue  # what a killed process left of its last line
                     self.done[run["method"], run["problem"], run["seed"]] = run["results"]
 
     def add(self, method, problem, seed, results):
@@ -133,7 +161,13 @@ class Runs:
         if self.path:
             with open(self.path, "a") as file:
                 row = {"method": method, "problem": problem, "seed": seed, "results": results}
-                file.write(json.dumps(row) + "\n")
+                # After a line's remains a line of its own.
+                file.write(("\n" if self.torn() else "") + json.dumps(row) + "\n")
+
+    def torn(self):
+        with open(self.path, "rb") as file:
+            text = file.read()
+        return bool(text) and not text.endswith(b"\n")
 
     def has(self, method, problem, seed, budgets):
         return set(map(str, budgets)) <= set(self.done.get((method, problem, seed), {}))
@@ -147,6 +181,10 @@ def main():
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--budgets", default="40,80")
+    parser.add_argument(
+        "--suggest",
+        help="instead: time one suggestion of Optuna after these numbers of observations, comma-separated",
+    )
     parser.add_argument("--runs", help="keep finished runs in this file, and make only missing ones")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -159,6 +197,14 @@ def main():
     problems = functions.request(list=True)
     if args.problems:
         problems = [p for p in problems if p["name"] in args.problems.split(",")]
+    if args.suggest:
+        # The study that `cargo bench -p ss-bo` times: the 10-dimensional Levy function.
+        problem = next(p for p in problems if p["name"] == "levy10")
+        for observations in map(int, args.suggest.split(",")):
+            ms = suggest_optuna(problem, functions, observations)
+            row = {"method": "optuna-gp", "problem": "levy10", "observations": observations}
+            print(json.dumps({**row, "suggest_ms": round(ms, 2)}), flush=True)
+        return
     methods = args.methods.split(",")
     runs = Runs(args.runs)
     for seed in seeds:

@@ -167,9 +167,9 @@ pub struct Recommendation {
     pub x: Vec<f64>,
     /// The score that was observed there.
     pub observed: f64,
-    /// The optimiser's belief about the objective there: the posterior mean for Bayesian optimisation,
-    /// the observed score for optimisers without a model.
+    /// The optimiser's belief about the objective there: for Bayesian optimisation the posterior mean (taken on
+    /// the scale that the model sees and brought back), the observed score for optimisers without a model.
     pub mean: f64,
-    /// Standard deviation of that belief; without a model the known deviation of the observation, or 0.
+    /// Standard deviation of that belief, to first order; without a model the known deviation of the observation, or 0.
     pub std: f64,
 }

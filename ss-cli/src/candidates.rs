@@ -107,8 +107,13 @@ impl<'a> Candidates<'a> {
         let effective_share = match failure {
             Some(_) => 0.0,
             None => {
-                let weights = self.ranked.weights(&SamplerParams::from_unit(&self.config.spec, &trial.x)?)?;
-                weights.effective_sample_size() / weights.len() as f64
+                let params = SamplerParams::from_unit(&self.config.spec, &trial.x)?;
+                match self.ranked.weights(&params) {
+                    Ok(weights) => weights.effective_sample_size() / weights.len() as f64,
+                    // Another program may record a score for a rule that draws nothing.
+                    Err(ss_sampler::Error::NoMass { .. }) => 0.0,
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
         let name = self.name_of(&trial.x).to_owned();

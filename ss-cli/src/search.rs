@@ -160,7 +160,12 @@ pub fn search(
         observe(&record, best);
         Ok(())
     };
-    for trial in study.load()?.optimizer().trials().iter().filter(|trial| !trial.is_running()) {
+    let recorded = study.load()?;
+    // Before anything is trained: what uniform sampling scores is what every rule is compared with.
+    if recorded.optimizer().trials().first().is_some_and(|first| !candidates.is_uniform(&first.x)) {
+        return Err(Error::ForeignFirstTrial { place: study.place() });
+    }
+    for trial in recorded.optimizer().trials().iter().filter(|trial| !trial.is_running()) {
         report(trial)?;
     }
     let mut scores = BTreeMap::new();
@@ -180,8 +185,15 @@ pub fn search(
             Err(error) if is_candidates_fault(&error) => Outcome::Failed { reason: error.to_string() },
             Err(error) => return Err(error),
         };
-        study.tell(id, outcome.clone())?;
-        report(&Trial { id, x, origin, state: outcome.into() })?;
+        if study.tell(id, outcome.clone())? {
+            report(&Trial { id, x, origin, state: outcome.into() })?;
+        } else {
+            // Another process has closed the trial meanwhile, and the record is what counts.
+            scores.remove(&id);
+            if let Some(trial) = study.load()?.optimizer().trials().get(id.0 as usize) {
+                report(trial)?;
+            }
+        }
     }
     conclude(candidates, &study, config, scores)
 }

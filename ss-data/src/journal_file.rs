@@ -67,11 +67,16 @@ impl JournalFile {
     /// [`Error::Locked`] when other processes keep the lock for longer than the limit; [`Error::Io`] when the
     /// file or its lock cannot be created.
     pub fn lock(&self) -> Result<LockedJournal<'_>> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).append(true).create(true).open(&self.path);
-        let file = file.map_err(|error| Error::io("open", &self.path, error))?;
+        let open = || {
+            let mut options = OpenOptions::new();
+            let file = options.read(true).append(true).create(true).open(&self.path);
+            file.map_err(|error| Error::io("open", &self.path, error))
+        };
+        // The lock watches the journal for signs of life, so there must be one.
+        open()?;
         let lock = LockFile::acquire(&self.path, self.patience)?;
-        Ok(LockedJournal { journal: self, file, lock })
+        // Opened again: the file may have been removed or replaced while this process waited.
+        Ok(LockedJournal { journal: self, file: open()?, lock })
     }
 
     /// What the journal holds now, without waiting for anyone: all lines that are complete. `None` when there

@@ -115,6 +115,7 @@ impl Acquisition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gp::{Dataset, Hyperparameters};
 
     #[test]
     fn improvements_are_averaged_and_not_their_logarithms() {
@@ -133,5 +134,36 @@ mod tests {
         // Far below what an exponential can hold.
         assert!((Acquisition::LogEi.average(&[-5000.0, -5000.0]).0 + 5000.0).abs() < 1e-9);
         assert_eq!(Acquisition::Ucb { beta: 1.0 }.average(&[1.0, 3.0]), (2.0, vec![0.5, 0.5]));
+    }
+
+    #[test]
+    fn the_gradient_over_several_models_is_a_derivative() {
+        let points = [[0.1, 0.2], [0.4, 0.9], [0.75, 0.3]].map(|p| p.to_vec());
+        let model = |length: f64| {
+            let data = Dataset::new(&points, &[0.3, -1.2, 0.8], &[0.0; 3], 2).unwrap();
+            let hyper = Hyperparameters {
+                length_scales: vec![length, 0.5],
+                signal_variance: 1.2,
+                noise_variance: 0.01,
+                mean_variance: 1.0,
+            };
+            GaussianProcess::new(data, hyper).unwrap()
+        };
+        let (a, b) = (model(0.3), model(1.1));
+        for acquisition in [Acquisition::LogNoisyEi, Acquisition::Ucb { beta: 2.0 }] {
+            let criterion = Criterion::Belief { acquisition, models: vec![(&a, 0.7), (&b, 0.9)] };
+            let x = [0.35, 0.6];
+            let (value, gradient) = criterion.gradient(&x);
+            assert!((value - criterion.value(&x)).abs() < 1e-12);
+            for c in 0..2 {
+                let at = |h: f64| {
+                    let mut moved = x;
+                    moved[c] += h;
+                    criterion.value(&moved)
+                };
+                let numeric = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((gradient[c] - numeric).abs() < 1e-5, "{acquisition:?}: {} {numeric}", gradient[c]);
+            }
+        }
     }
 }

@@ -70,7 +70,7 @@ const SEARCH: Search = Search { sobol: 512, perturbed: 256, starts: 8, iteration
 /// What the best next trial promises.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExpectedImprovement {
-    /// In standard deviations of the scores seen, on the scale that the process models.
+    /// In standard deviations of the scores seen.
     pub relative: f64,
     /// In units of the score.
     pub score: f64,
@@ -215,15 +215,28 @@ impl BayesOpt {
         // At the incumbent, where the scale is taken to be linear.
         let Some((_, incumbent)) = surrogate.best() else { return Ok(None) };
         let slope = surrogate.scale().slope(surrogate.scale().to_score(incumbent.mean));
+        let scores: Vec<f64> = self.ledger.trials().iter().filter_map(Trial::score).collect();
+        // Where all scores are equal, or too far apart to square, the scale's own unit stands in.
+        let deviation = match deviation(&scores) {
+            d if d.is_normal() => d,
+            _ => 1.0 / slope,
+        };
         Ok(ranked.first().map(|x| {
-            let relative = criterion.value(x).exp();
-            ExpectedImprovement { relative, score: relative / slope }
+            let score = criterion.value(x).exp() / slope;
+            ExpectedImprovement { relative: score / deviation, score }
         }))
     }
 
     fn search_stream(&self) -> Stream {
         Seed::new(self.config.seed).stream("acquisition").index(self.ledger.len() as u64)
     }
+}
+
+/// The standard deviation of `values`, which are not empty.
+fn deviation(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().map(|v| v / n).sum::<f64>();
+    (values.iter().map(|v| (v - mean).powi(2) / n).sum::<f64>()).sqrt()
 }
 
 /// The acquisition function of the surrogate's models, conditioned on trials in flight.

@@ -11,7 +11,7 @@ use super::BoConfig;
 
 /// Gaussian processes fitted to the completed trials, on the standardised scale.
 ///
-/// There are several: one with the most probable hyper-parameters, the others with draws of plausible ones
+/// One has the most probable hyper-parameters; up to 127 observations there are others with draws of plausible ones
 /// ([`BoConfig::hyper_draws`]). Beliefs are averages over all of them.
 #[derive(Clone, Debug)]
 pub struct Surrogate {
@@ -27,9 +27,6 @@ pub struct Surrogate {
     means: Vec<f64>,
 }
 
-/// Most observations for which hyper-parameters are drawn: more of them leave little doubt.
-const MAX_DRAWN: usize = 127;
-
 /// A completed trial as the surrogate sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Observation<'a> {
@@ -42,12 +39,16 @@ pub(super) struct Observation<'a> {
     pub(super) variance: f64,
 }
 
-/// How many of `n` observations the hyper-parameters are fitted to: all of them up to 128, then the fit is
-/// renewed whenever a sixteenth has been added. In between, observations are appended to the Cholesky factor.
+/// Up to so many observations each one renews the fit, and plausible hyper-parameters are drawn; with more of them
+/// there is little doubt left.
+const FEW: usize = 127;
+
+/// How many of `n` observations the hyper-parameters are fitted to: all of them while they are few, then the fit is
+/// renewed whenever a sixteenth to an eighth has been added. In between, observations are appended to the Cholesky factor.
 ///
 /// A function of `n` alone, so that a study that is replayed has the model of one that was not interrupted.
 pub(super) fn fit_point(n: usize) -> usize {
-    if n < 128 { n } else { n - n % (n / 16).next_power_of_two() }
+    if n <= FEW { n } else { n - n % (n / 16).next_power_of_two() }
 }
 
 impl Surrogate {
@@ -87,7 +88,7 @@ impl Surrogate {
             candidates.push((Dataset::new(&points, &y, &variances, points[0].len())?, log_slopes));
             scales.push(scale);
         }
-        let draws = if observations.len() > MAX_DRAWN { 0 } else { config.hyper_draws };
+        let draws = if observations.len() > FEW { 0 } else { config.hyper_draws };
         let Fitted { index, gp, draws, report } =
             fit_best(candidates, &config.priors, Some((draws, stream)))?;
         let data = gp.data().clone();
@@ -135,13 +136,13 @@ impl Surrogate {
         &self.scale
     }
 
-    /// How the latest fit went; its jitter tells whether the covariance had to be repaired.
+    /// How the latest fit went; its jitter tells whether the covariance had to be repaired then.
     pub fn report(&self) -> &FitReport {
         &self.report
     }
 
     /// How many of the observations, the first ones told, the hyper-parameters were fitted to: all of them up to
-    /// 128; beyond, the fit is renewed whenever about a sixteenth has been added.
+    /// 127; beyond, the fit is renewed whenever a sixteenth to an eighth has been added.
     pub fn fitted(&self) -> usize {
         self.fitted
     }
@@ -208,6 +209,9 @@ fn mean(models: &[GaussianProcess], x: &[f64]) -> f64 {
 /// The known variance on the standardised scale.
 fn scaled_variance(observation: &Observation, scale: &TargetScale) -> f64 {
     let slope = scale.slope(observation.score);
+    if observation.variance == 0.0 {
+        return 0.0;
+    }
     // A variance too large to square the slope of says that the observation tells nothing.
     (observation.variance * slope * slope).min(1e12)
 }

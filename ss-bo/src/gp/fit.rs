@@ -16,14 +16,18 @@ use crate::error::Result;
 /// What the fit found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FitReport {
-    /// Log posterior density of the hyper-parameters at the best start's end (nats, up to a constant).
+    /// Log posterior density of the hyper-parameters at the best start's end, on the scale that was chosen (nats, up
+    /// to a constant).
     pub log_posterior: f64,
-    /// Evaluations of the marginal likelihood, all starts together.
+    /// Evaluations of the marginal likelihood, all starts and scales together.
     pub evaluations: usize,
-    /// What had to be added to the diagonal of the final covariance; 0 when nothing was.
+    /// What had to be added to the diagonal of the covariance at the fit; 0 when nothing was.
     pub jitter: f64,
 }
 
+/// What a scale must gain over the first one to replace it, in nats: evidence that is positive, not a toss-up
+/// between noises (Kass and Raftery 1995, "Bayes Factors", section 3.2).
+const MARGIN: f64 = 2.0;
 /// Largest number of observations whose marginal likelihood is maximised; beyond it a subset is used.
 const MAX_FIT: usize = 192;
 /// Logarithms of noise variances outside this range count as its ends.
@@ -61,8 +65,9 @@ pub(crate) struct Fitted {
 }
 
 /// Fits the same observations on several scales and keeps the most probable one: the posterior density of
-/// its hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. At
-/// least one candidate; all have the same points and the same order of scores. `draws` asks for so many other
+/// its hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. The first
+/// candidate is kept unless another is [`MARGIN`] more probable. At least one candidate; all have the same points
+/// and the same order of scores. `draws` asks for so many other
 /// hyper-parameters from the Laplace approximation of their posterior.
 pub(crate) fn fit_best(
     candidates: Vec<(Dataset, Vec<f64>)>,
@@ -71,11 +76,19 @@ pub(crate) fn fit_best(
 ) -> Result<Fitted> {
     let dim = candidates[0].0.dim();
     let mut starts = starts(dim, priors);
+    // One subset for all scales, so that their likelihoods are of the same observations.
+    let chosen = (candidates[0].0.len() > MAX_FIT).then(|| fit_indices(&candidates[0].0));
     let mut best: Option<Optimum> = None;
     let mut evaluations = 0;
     for (index, (data, log_slopes)) in candidates.iter().enumerate() {
-        let problem = MapProblem::new(data, priors);
-        let jacobian: f64 = problem.chosen.iter().map(|&i| log_slopes[i]).sum();
+        let problem = MapProblem::new(data, chosen.as_deref(), priors);
+        let mut jacobian: f64 = match &chosen {
+            Some(indices) => indices.iter().map(|&i| log_slopes[i]).sum(),
+            None => log_slopes.iter().sum(),
+        };
+        if index == 0 {
+            jacobian += MARGIN;
+        }
         for start in &starts {
             maximise(&problem, start.clone());
         }
@@ -99,7 +112,7 @@ pub(crate) fn fit_best(
     let data = &candidates[index].0;
     let draws = match draws {
         Some((count, stream)) if count > 0 => {
-            let problem = MapProblem::new(data, priors);
+            let problem = MapProblem::new(data, chosen.as_deref(), priors);
             let draws = laplace::draws(|theta| problem.gradient_at(theta), &theta, count, stream);
             evaluations += problem.memo.into_inner().evaluations;
             draws.iter().map(|theta| unpack(theta, priors, dim)).collect()
@@ -193,9 +206,8 @@ fn maximise(problem: &MapProblem<'_>, start: DVector<f64>) {
 
 /// Negative log posterior of the log hyper-parameters.
 struct MapProblem<'a> {
-    /// The observations whose likelihood is taken, and their indices.
+    /// The observations whose likelihood is taken.
     data: Cow<'a, Dataset>,
-    chosen: Vec<usize>,
     priors: &'a Priors,
     memo: RefCell<Memo>,
 }
@@ -208,13 +220,10 @@ struct Memo {
 }
 
 impl<'a> MapProblem<'a> {
-    fn new(data: &'a Dataset, priors: &'a Priors) -> Self {
+    fn new(data: &'a Dataset, chosen: Option<&[usize]>, priors: &'a Priors) -> Self {
         let memo = RefCell::new(Memo { last: None, best: None, evaluations: 0 });
-        if data.len() > MAX_FIT {
-            let chosen = fit_indices(data);
-            return Self { data: Cow::Owned(data.subset(&chosen)), chosen, priors, memo };
-        }
-        Self { data: Cow::Borrowed(data), chosen: (0..data.len()).collect(), priors, memo }
+        let data = chosen.map_or(Cow::Borrowed(data), |indices| Cow::Owned(data.subset(indices)));
+        Self { data, priors, memo }
     }
 
     /// The gradient of the negative log posterior; `None` where it cannot be computed.

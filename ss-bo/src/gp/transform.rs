@@ -9,9 +9,10 @@ pub enum TargetTransform {
     /// Subtract the mean and divide by the standard deviation.
     Standardize,
     /// Compress scores below the median logarithmically, as much as the marginal likelihood prefers (not at
-    /// all, if that explains the scores best), and standardise the result: differences between bad points
-    /// matter less than those between good ones, and few objectives are stationary all the way down. A warped
-    /// Gaussian process (Snelson, Rasmussen, Ghahramani 2004) with a one-parameter, one-sided warp.
+    /// all, unless that makes them at least `e^2` times as probable), and standardise the result: differences between
+    /// bad points matter less than those between good ones, and few objectives are stationary all the way down. A
+    /// warped Gaussian process (Snelson, Rasmussen, Ghahramani 2004) with a one-sided warp, chosen among four: none,
+    /// two strengths in units of the deviation, and [`Robust`](Self::Robust). With fewer than 6 scores, none.
     #[default]
     Warped,
     /// Subtract the median, divide by a robust deviation (1.4826 times the median absolute deviation), and
@@ -27,8 +28,8 @@ pub struct Targets {
     pub y: Vec<f64>,
     /// The map that gave them.
     pub scale: TargetScale,
-    /// Sum over the scores of the logarithm of the map's derivative (nats): what makes likelihoods of
-    /// different maps of the same scores comparable.
+    /// Logarithm of the map's derivative at each score: the sum of any of them, added to the log likelihood of the
+    /// same standardised scores, makes likelihoods of different maps comparable.
     pub log_slopes: Vec<f64>,
 }
 
@@ -68,8 +69,8 @@ impl TargetTransform {
             if largest > 0.0 { scores.iter().map(|s| s / largest).collect() } else { Vec::new() };
         let (mean, deviation) = moments(&relative);
         let center = median(relative.clone());
-        // Differences that are rounding error carry no information.
-        if !(deviation > 1e-12 * center.abs()) {
+        // Differences that are rounding error, or too small to divide by, carry no information.
+        if !(deviation > 1e-12 * center.abs() && (deviation * largest).is_normal()) {
             let scale = TargetScale { location: center * largest, ..TargetScale::IDENTITY };
             let (y, log_slopes) = (vec![0.0; scores.len()], vec![0.0; scores.len()]);
             return vec![Targets { y, scale, log_slopes }];
@@ -81,18 +82,26 @@ impl TargetTransform {
             knee,
             ..TargetScale::IDENTITY
         };
+        let robust = || {
+            let mad = 1.4826 * median(relative.iter().map(|s| (s - center).abs()).collect());
+            // More than half of the scores may be (nearly) equal: fall back to the ordinary deviation.
+            let unit =
+                if (mad * largest).is_normal() && mad > 1e-12 * center.abs() { mad } else { deviation };
+            scale(center, unit, 1.0, -2.0)
+        };
         let scales = match self {
             Self::Standardize => vec![scale(mean, deviation, 0.0, 0.0)],
             Self::Warped => {
-                let choices = if scores.len() < MIN_WARPED { 1 } else { STRENGTHS.len() };
                 let warp = |&a: &f64| scale(center, deviation, a, 0.0).standardized(scores);
-                STRENGTHS[..choices].iter().map(warp).collect()
+                let choices = if scores.len() < MIN_WARPED { 1 } else { STRENGTHS.len() };
+                let mut scales: Vec<TargetScale> = STRENGTHS[..choices].iter().map(warp).collect();
+                if choices > 1 {
+                    // An outlier widens the deviation that the strengths are relative to, but not this one.
+                    scales.push(robust().standardized(scores));
+                }
+                scales
             }
-            Self::Robust => {
-                let mad = 1.4826 * median(relative.iter().map(|s| (s - center).abs()).collect());
-                // More than half of the scores may be equal: fall back to the ordinary deviation.
-                vec![scale(center, if mad > 0.0 { mad } else { deviation }, 1.0, -2.0)]
-            }
+            Self::Robust => vec![robust()],
         };
         scales.into_iter().map(|scale| scale.targets(scores)).collect()
     }
@@ -105,7 +114,7 @@ impl TargetScale {
     fn targets(self, scores: &[f64]) -> Targets {
         Targets {
             y: scores.iter().map(|s| self.to_target(*s)).collect(),
-            log_slopes: scores.iter().map(|s| (self.slope(*s) * self.unit).ln()).collect(),
+            log_slopes: scores.iter().map(|s| self.slope(*s).ln()).collect(),
             scale: self,
         }
     }
@@ -117,9 +126,19 @@ impl TargetScale {
         if stretch > 0.0 { Self { shift, stretch, ..self } } else { self }
     }
 
+    /// How strongly scores below a knee are compressed; 0 where the map is linear.
+    pub fn compression(&self) -> f64 {
+        self.compression
+    }
+
+    /// `z`, divided first: differences of large scores overflow.
+    fn relative(&self, score: f64) -> f64 {
+        score / self.unit - self.location / self.unit
+    }
+
     /// From a score to the standardised scale.
     pub fn to_target(&self, score: f64) -> f64 {
-        let z = (score - self.location) / self.unit;
+        let z = self.relative(score);
         let below = self.knee - z;
         let w = if self.compression > 0.0 && below > 0.0 {
             self.knee - (self.compression * below).ln_1p() / self.compression
@@ -138,12 +157,13 @@ impl TargetScale {
         } else {
             w
         };
-        self.location + self.unit * z
+        // A belief beyond the largest number is that number.
+        (self.location + self.unit * z).clamp(f64::MIN, f64::MAX)
     }
 
     /// Derivative of [`to_target`](Self::to_target) at `score`, in one over units of the score; positive.
     pub fn slope(&self, score: f64) -> f64 {
-        let below = self.knee - (score - self.location) / self.unit;
+        let below = self.knee - self.relative(score);
         1.0 / (1.0 + self.compression * below.max(0.0)) / (self.unit * self.stretch)
     }
 }
@@ -185,7 +205,14 @@ mod tests {
 
     #[test]
     fn constants_and_extremes_stay_finite() {
-        for scores in [vec![], vec![3.0], vec![0.1; 7], vec![1e300, -1e300], vec![1e-300, 2e-300]] {
+        for scores in [vec![], vec![3.0], vec![0.1; 7], vec![1e300, -1e300], vec![1e-300, 2e-300]]
+            .into_iter()
+            .chain([vec![1e308, 1e308, -1e308], vec![5e-324, 0.0, 0.0], vec![1e-309, 3e-309, 2e-309]])
+            .chain([
+                vec![1e308, -1e308, 1e307, 2e306, -3e307, 0.0, 5.0],
+                vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+            ])
+        {
             for transform in ALL {
                 for t in transform.candidates(&scores) {
                     let finite = t.y.iter().chain(&t.log_slopes).all(|y| y.is_finite());
@@ -208,6 +235,9 @@ mod tests {
                     let h = 1e-5;
                     let numeric = (scale.to_target(at + h) - scale.to_target(at - h)) / (2.0 * h);
                     prop_assert!((scale.slope(at) - numeric).abs() < 1e-3 * numeric, "{} {numeric}", scale.slope(at));
+                    for (score, log_slope) in scores.iter().zip(&t.log_slopes) {
+                        prop_assert!((scale.slope(*score).ln() - log_slope).abs() < 1e-12);
+                    }
                     let (mean, deviation) = moments(&t.y);
                     if transform != TargetTransform::Robust {
                         prop_assert!(mean.abs() < 1e-9 && (deviation - 1.0).abs() < 1e-9);

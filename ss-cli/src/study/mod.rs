@@ -45,7 +45,7 @@ use crate::{Error, Result};
 pub struct Study<O: Optimizer + ?Sized> {
     storage: Storage,
     spec: StudySpec,
-    make: Box<dyn Fn() -> ss_bo::Result<Box<O>>>,
+    make: Box<dyn Fn() -> ss_bo::Result<Box<O>> + Send + Sync>,
 }
 
 /// A study as it stood at one moment.
@@ -86,7 +86,7 @@ impl<O: Optimizer + ?Sized> Study<O> {
     pub fn open(
         storage: Storage,
         spec: StudySpec,
-        make: impl Fn() -> ss_bo::Result<Box<O>> + 'static,
+        make: impl Fn() -> ss_bo::Result<Box<O>> + Send + Sync + 'static,
     ) -> Result<Self> {
         let place = storage.place();
         storage.transact(|text| Ok(((), spec.entry(text, &place)?)))?;

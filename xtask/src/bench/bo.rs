@@ -117,6 +117,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("--seeds and --budgets: expected at least 1");
     }
     let config: BoConfig = serde_json::from_str(&args.config).context("--config")?;
+    if config.seed != 0 {
+        bail!("--config: a seed for all runs, expected none: seeds count from --first-seed");
+    }
     let problems = problems(args.only.as_deref())?;
     let peers = args.beside.as_deref().map(bo_beside::read).transpose()?;
     let seeds =

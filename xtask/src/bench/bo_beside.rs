@@ -28,7 +28,7 @@ pub(super) fn table(ours: &[Row], peers: &[Row]) -> String {
     for name in &names {
         let _ = write!(out, " {name:>14}");
     }
-    out += "   ratio to best   ms to best\n";
+    out += "   regret ratio   time ratio   seeds\n";
     // Per method: lines, lines that are no worse than the best peer, the largest ratio.
     let mut summary: Vec<(&str, usize, usize, f64)> = Vec::new();
     for row in ours {
@@ -40,7 +40,7 @@ pub(super) fn table(ours: &[Row], peers: &[Row]) -> String {
         let (Some(regret), Some(ms)) = (least(|p| p.median_regret), least(|p| p.suggest_ms)) else {
             continue;
         };
-        let ratio = row.median_regret / regret;
+        let ratio = if row.median_regret == regret { 1.0 } else { row.median_regret / regret };
         let _ = write!(
             out,
             "{:<19} {:<9} {:>6} {:>14.4e}",
@@ -52,7 +52,10 @@ pub(super) fn table(ours: &[Row], peers: &[Row]) -> String {
                 None => out += &format!(" {:>14}", "-"),
             }
         }
-        let _ = writeln!(out, " {ratio:>15.3} {:>12.3}", row.suggest_ms / ms);
+        // Medians over different numbers of seeds are not equally certain.
+        let seeds: Vec<String> = found.iter().flatten().map(|peer| peer.seeds.to_string()).collect();
+        let (time, seeds) = (row.suggest_ms / ms, seeds.join("/"));
+        let _ = writeln!(out, " {ratio:>14.3} {time:>12.3}   {}/{seeds}", row.seeds);
         let at = summary.iter().position(|(name, ..)| *name == row.method).unwrap_or_else(|| {
             summary.push((&row.method, 0, 0, 0.0));
             summary.len() - 1
@@ -61,6 +64,9 @@ pub(super) fn table(ours: &[Row], peers: &[Row]) -> String {
         *lines += 1;
         *ahead += usize::from(ratio <= 1.0);
         *worst = worst.max(ratio);
+    }
+    if summary.is_empty() {
+        out += "no problem and budget that both sides have run\n";
     }
     for (method, lines, ahead, worst) in summary {
         let _ = writeln!(
@@ -86,8 +92,11 @@ mod tests {
         let table =
             table(&[row("bo", 40, 1.0, 5.0), row("bo", 80, 3.0, 5.0), row("bo", 99, 3.0, 5.0)], &peers);
         let lines: Vec<Vec<&str>> = table.lines().map(|l| l.split_whitespace().collect()).collect();
-        assert_eq!(lines[1], ["branin2", "bo", "40", "1.0000e0", "2.0000e0", "4.0000e0", "0.500", "0.100"]);
-        assert_eq!(lines[2], ["branin2", "bo", "80", "3.0000e0", "1.0000e0", "-", "3.000", "0.050"]);
+        assert_eq!(
+            lines[1],
+            ["branin2", "bo", "40", "1.0000e0", "2.0000e0", "4.0000e0", "0.500", "0.100", "1/1/1"]
+        );
+        assert_eq!(lines[2], ["branin2", "bo", "80", "3.0000e0", "1.0000e0", "-", "3.000", "0.050", "1/1"]);
         assert_eq!(
             lines[3].join(" "),
             "bo: no worse than the best peer on 1 of 2 lines; largest ratio 3.000"
