@@ -132,10 +132,19 @@ mod tests {
                 score: recipe.score,
             },
             caution: f64::NEG_INFINITY,
+            convergence: None,
+            pruning: None,
         };
-        let theirs =
-            ss_cli::search::search(&trainer, &experiment.validation, &uniform, &config, seed, |_, _| ())
-                .unwrap();
+        let theirs = ss_cli::search::search(
+            &trainer,
+            &experiment.validation,
+            &uniform,
+            &config,
+            None,
+            seed,
+            |_, _| (),
+        )
+        .unwrap();
         let scores = |run: &SearchRun| -> Vec<(Vec<f64>, Option<f64>)> {
             run.trials.iter().map(|t| (t.point.clone(), t.reading.map(|r| r.score))).collect()
         };
