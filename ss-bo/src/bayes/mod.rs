@@ -14,7 +14,7 @@ use ss_seed::{Seed, Stream};
 
 use crate::acquisition::{Acquisition, Criterion, Search, max_distance, maximise};
 use crate::error::{Error, Result, check_point};
-use crate::gp::{GaussianProcess, SamplePath};
+use crate::gp::{GaussianProcess, SamplePath, moments};
 use crate::ledger::Ledger;
 use crate::optimizer::{Event, Optimizer};
 use crate::sobol::Sobol;
@@ -217,7 +217,7 @@ impl BayesOpt {
         let slope = surrogate.scale().slope(surrogate.scale().to_score(incumbent.mean));
         let scores: Vec<f64> = self.ledger.trials().iter().filter_map(Trial::score).collect();
         // Where all scores are equal, or too far apart to square, the scale's own unit stands in.
-        let deviation = match deviation(&scores) {
+        let deviation = match moments(&scores).1 {
             d if d.is_normal() => d,
             _ => 1.0 / slope,
         };
@@ -230,13 +230,6 @@ impl BayesOpt {
     fn search_stream(&self) -> Stream {
         Seed::new(self.config.seed).stream("acquisition").index(self.ledger.len() as u64)
     }
-}
-
-/// The standard deviation of `values`, which are not empty.
-fn deviation(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().map(|v| v / n).sum::<f64>();
-    (values.iter().map(|v| (v - mean).powi(2) / n).sum::<f64>()).sqrt()
 }
 
 /// The acquisition function of the surrogate's models, conditioned on trials in flight.

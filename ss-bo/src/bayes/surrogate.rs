@@ -1,9 +1,9 @@
 //! The model of the objective that a study's trials give.
 
-use crate::acquisition::Acquisition;
-use crate::error::Result;
 use ss_seed::Stream;
 
+use crate::acquisition::Acquisition;
+use crate::error::Result;
 use crate::gp::{Dataset, FitReport, Fitted, GaussianProcess, Posterior, TargetScale, Targets, fit_best};
 use crate::trial::{Trial, TrialState};
 

@@ -30,6 +30,7 @@ pub use hyper::{Gamma, Hyperparameters, LogNormal, Priors};
 pub use kernel::matern52;
 pub use path::SamplePath;
 pub use posterior::{GaussianProcess, Posterior, PosteriorGradient};
+pub(crate) use transform::moments;
 pub use transform::{TargetScale, TargetTransform, Targets};
 
 use crate::error::{Error, Result};

@@ -169,7 +169,7 @@ impl TargetScale {
 }
 
 /// Mean and standard deviation; 0 and 0 for no values.
-fn moments(values: &[f64]) -> (f64, f64) {
+pub(crate) fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().map(|v| v / n).sum::<f64>();
     (mean, values.iter().map(|v| (v - mean).powi(2) / n).sum::<f64>().sqrt())
