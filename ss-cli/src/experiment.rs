@@ -38,6 +38,8 @@ pub struct Experiment {
     pub train_ids: Vec<u64>,
     /// Whether each training label is wrong: known to the oracle and the report alone.
     pub wrong: Vec<bool>,
+    /// The true training labels: known to the report alone.
+    pub true_labels: Vec<u32>,
     /// Share of wrong training labels.
     pub realized_noise: f64,
     /// Validation images.
@@ -67,7 +69,9 @@ impl Experiment {
                 split.validation.with_labels(labels)?
             }
         };
+        let true_labels = split.train.labels().to_vec();
         Ok(Self {
+            true_labels,
             train: TrainingData::new(split.train.with_labels(noisy.labels)?),
             train_ids: split.train_ids,
             wrong: noisy.wrong,

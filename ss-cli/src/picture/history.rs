@@ -15,7 +15,13 @@ const MODEL: &str = "model";
 ///
 /// Scores far below the others are drawn on the lower edge. A trial that failed has no score and is marked there
 /// too; one that was stopped on its way stands at the score that it had there.
-pub(super) fn draw(trials: &[TrialRecord], used: usize, score: &str, area: &Area<'_>, heading: Heading) -> Drawn {
+pub(super) fn draw(
+    trials: &[TrialRecord],
+    used: usize,
+    score: &str,
+    area: &Area<'_>,
+    heading: Heading,
+) -> Drawn {
     let range = scores_shown(trials);
     let low = range.start;
     let last = trials.len().max(2) as f64;

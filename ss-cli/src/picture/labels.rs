@@ -24,11 +24,7 @@ pub(super) fn draw(view: &SamplerView, bins: &Bins, area: &Area<'_>, heading: He
         .set_secondary_coord(0.0..1.0, 0.0..1.05 * highest);
     let x_label = format!("rank of the {}", view.names()[0]);
     axes(
-        chart
-            .configure_mesh()
-            .x_desc(x_label)
-            .y_desc("examples")
-            .y_label_formatter(&|y| format!("{y:.0}")),
+        chart.configure_mesh().x_desc(x_label).y_desc("examples").y_label_formatter(&|y| format!("{y:.0}")),
     )?;
     chart
         .configure_secondary_axes()

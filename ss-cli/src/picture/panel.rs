@@ -93,9 +93,7 @@ impl Heading {
 }
 
 /// Axes with labels in words.
-pub(super) fn axes<'a, X, Y>(
-    mesh: &mut plotters::chart::MeshStyle<'a, '_, X, Y, SVGBackend<'_>>,
-) -> Drawn
+pub(super) fn axes<'a, X, Y>(mesh: &mut plotters::chart::MeshStyle<'a, '_, X, Y, SVGBackend<'_>>) -> Drawn
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,

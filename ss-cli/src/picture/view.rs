@@ -81,7 +81,8 @@ impl SamplerView {
         let two = ranked.spec().features().len() > 1;
         let second: Vec<f64> = if two { ranked.mid_ranks(1).collect() } else { vec![0.5; n] };
         let points = ranked.mid_ranks(0).zip(&second).zip(&relative).step_by(n.div_ceil(MOST_POINTS));
-        let points = points.map(|((x, &y), &relative)| Point { at: (short(x), short(y)), relative: short(relative) });
+        let points =
+            points.map(|((x, &y), &relative)| Point { at: (short(x), short(y)), relative: short(relative) });
         let labels = wrong.map(|wrong| Labels {
             bins: Bins::new(ranked.mid_ranks(0), &relative, wrong),
             cells: if two { cells(ranked.mid_ranks(0), &second, wrong) } else { Vec::new() },
