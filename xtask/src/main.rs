@@ -3,8 +3,10 @@
 mod bench;
 mod journal;
 mod markdown_table;
+mod settings;
 mod table1;
 mod tidy;
+mod workers;
 
 use std::process::ExitCode;
 
