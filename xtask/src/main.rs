@@ -4,8 +4,11 @@ mod bench;
 mod journal;
 mod markdown_table;
 mod settings;
+mod statistics;
 mod table1;
+mod table9;
 mod tidy;
+mod training_events;
 mod workers;
 
 use std::process::ExitCode;
@@ -27,6 +30,8 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(Box<table1::Args>),
+    /// Table 9: the number of optimisation steps E_o.
+    ReproduceTable9(Box<table9::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -36,6 +41,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproduceTable1(args) => table1::run(*args),
+        Task::ReproduceTable9(args) => table9::run(*args),
         Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };
