@@ -24,6 +24,8 @@ pub(super) fn draw(
 ) -> Drawn {
     let range = scores_shown(trials);
     let low = range.start;
+    // As many digits as tell the labels of six lines apart.
+    let digits = (1.0 - (range.end - range.start).log10()).ceil().clamp(1.0, 6.0) as usize;
     let last = trials.len().max(2) as f64;
     let mut chart = heading.plot(area).build_cartesian_2d(0.0..last + 1.0, range)?;
     axes(
@@ -31,7 +33,8 @@ pub(super) fn draw(
             .configure_mesh()
             .x_desc("trial")
             .y_desc(format!("score ({score})"))
-            .x_label_formatter(&|x| format!("{x:.0}")),
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| format!("{y:.digits$}")),
     )?;
     let x = |number: usize| (number + 1) as f64;
     // Uniform sampling is the first trial, and what the others have to beat.
@@ -82,15 +85,17 @@ fn best_so_far(trials: &[TrialRecord]) -> Vec<(f64, f64)> {
     corners
 }
 
-/// The scores that the plot shows: all, but not what lies more than three times the spread of the better half
-/// below it.
+/// The scores that the plot shows: that of uniform sampling, and all others but what lies more than three times
+/// the spread of the better half below it.
 fn scores_shown(trials: &[TrialRecord]) -> Range<f64> {
     let mut scores: Vec<f64> =
         trials.iter().filter_map(|trial| trial.score.or(trial.pruned)).filter(|s| s.is_finite()).collect();
     scores.sort_by(f64::total_cmp);
     let (Some(&least), Some(&most)) = (scores.first(), scores.last()) else { return 0.0..1.0 };
     let median = scores[scores.len() / 2];
-    let low = least.max(median - 3.0 * (most - median).max(1e-9));
+    let uniform =
+        trials.first().and_then(|trial| trial.score).filter(|score| score.is_finite()).unwrap_or(most);
+    let low = least.max(median - 3.0 * (most - median).max(1e-9)).min(uniform);
     let room = 0.06 * (most - low).max(1e-6);
     low - room..most + room
 }
@@ -126,6 +131,9 @@ mod tests {
         let shown = scores_shown(&trials(&scores));
         assert!(shown.start > -2.0 && shown.start < 0.0 && shown.end > 0.9 && shown.end < 1.2, "{shown:?}");
         assert_eq!(scores_shown(&trials(&[None])), 0.0..1.0);
+        scores.insert(0, Some(-5.0));
+        let shown = scores_shown(&trials(&scores));
+        assert!(shown.start > -6.0 && shown.start < -5.0, "uniform sampling, the first, is shown: {shown:?}");
         let one = scores_shown(&trials(&[Some(0.5)]));
         assert!(one.start < 0.5 && one.end > 0.5);
     }

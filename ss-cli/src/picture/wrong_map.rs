@@ -22,6 +22,6 @@ pub(super) fn draw(view: &SamplerView, labels: &Labels, area: &Area<'_>, heading
         let style = colour(*wrong as f64 / *all as f64).filled();
         Rectangle::new([(edge(x), edge(y)), (edge(x + 1), edge(y + 1))], style)
     }))?;
-    let marks = [0.0, 0.5, 1.0].map(|share| (share, format!("{:.0}%", 100.0 * share)));
+    let marks = [0.0, 0.5, 1.0].map(|share| (share, format!("{share:.1}")));
     heading.colour_bar(&bar, 1.0, &marks)
 }

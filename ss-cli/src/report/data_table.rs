@@ -34,15 +34,23 @@ impl DataTable {
     }
 
     pub(super) fn markup(&self) -> Markup {
+        // Numbers stand at the right, words at the left.
+        let words: Vec<bool> = (0..self.header.len())
+            .map(|k| {
+                let mut cells = self.rows.iter().filter_map(|row| row.cells.get(k));
+                cells.any(|cell| cell.starts_with(char::is_alphabetic))
+            })
+            .collect();
+        let word = |k: usize| words.get(k).copied().unwrap_or(false);
         let groups = self.rows.chunk_by(|a, b| a.cells.first() == b.cells.first());
         html! {
             div.scroll role="region" aria-label=(self.title) tabindex="0" {
                 table {
-                    thead { tr { @for name in &self.header { th scope="col" { (name) } } } }
+                    thead { tr { @for (k, name) in self.header.iter().enumerate() { th.words[word(k)] scope="col" { (name) } } } }
                     @for group in groups {
                         tbody {
                             @for row in group {
-                                tr.emphasised[row.emphasised] { @for cell in &row.cells { td { (cell) } } }
+                                tr.emphasised[row.emphasised] { @for (k, cell) in row.cells.iter().enumerate() { td.words[word(k)] { (cell) } } }
                             }
                         }
                     }

@@ -54,7 +54,7 @@ impl SearchPage<'_> {
                 (record.cost_table().markup())
                 p.note {
                     "In units of one full training, and in seconds of this run. The uniform run is the baseline, which "
-                    "everyone has anyway. A forward pass that reads features counts as a third of an epoch."
+                    "everyone has anyway. A forward pass that reads features counts as a third of an epoch; its seconds are part of the others."
                 }
             }
             (origin::section(self.provenance, self.settings))
@@ -72,10 +72,10 @@ impl SearchRecord {
             let change = format!("{:.1}% → {:.1}%", baseline.top1_last, self.ss.top1_last);
             figures.push(("test accuracy, uniform → in use", change));
         }
-        if let Some(search) = search {
+        if let Some(search) = search.filter(|search| search.kept) {
             figures.push(("effective sample size", percent(search.effective_share)));
             if self.view.knows_wrong_labels() {
-                figures.push(("of the draws are clean", percent(search.clean_mass)));
+                figures.push(("of the draws are clean", format!("{:.1}%", 100.0 * search.clean_mass)));
             }
         }
         figures.push(("full trainings for all trials", format!("{:.2}", self.ss.search_cost)));
@@ -133,11 +133,7 @@ impl SearchRecord {
             format!("{:.2}", self.ss.search_cost),
             seconds(self.ss.search_seconds),
         ]);
-        rows.push([
-            "reading features".to_owned(),
-            format!("{:.2}", self.ss.feature_cost),
-            "within the others".to_owned(),
-        ]);
+        rows.push(["reading features".to_owned(), format!("{:.2}", self.ss.feature_cost), String::new()]);
         if trained {
             // The time of a training whose model was not kept comes on top of the uniform run's.
             let last = if kept { self.ss.train_seconds } else { self.ss.train_seconds - one.unwrap_or(0.0) };

@@ -19,7 +19,7 @@ impl SearchRecord {
     pub(super) fn verdict(&self) -> String {
         let Some(search) = &self.ss.search else { return String::new() };
         let trial = format!(
-            "the best rule ({}) gained {:+.4} ± {:.4} ({}) over uniform sampling in its trial",
+            "the best rule ({}) gained {:+.4} ± {:.4} over uniform sampling in its trial (score: {})",
             search.chosen, search.gain, search.standard_error, self.score
         );
         match (search.kept, search.final_gain) {
@@ -86,9 +86,9 @@ impl SearchRecord {
 
     fn wrong_map(&self) -> Result<Option<Markup>> {
         let caption = html! {
-            "The same plane in cells, coloured by the share of wrong labels in each (" (percent(self.realized_noise))
-            " of all labels are wrong); a cell without examples is empty. Where this map is near 100%, the map of draws "
-            "should be near 0. Only this report knows which labels are wrong: the search does not."
+            "The same plane in cells, coloured by the share of wrong labels in each, from none (0.0) to all (1.0); over the "
+            "whole plane it is " (percent(self.realized_noise)) ". A cell without examples is empty. Where this map is "
+            "near 1, the map of draws should be near 0. Only this report knows which labels are wrong: the search does not."
         };
         let label = "Share of wrong labels by rank of loss and of renormalised entropy";
         Ok(picture::wrong_map(&self.view)?
@@ -128,7 +128,7 @@ impl SearchRecord {
             legend.push((Glyph::Cross, "failed"));
         }
         let caption = html! {
-            "Each mark is a trial: " (self.trial_epochs) " epochs of fine-tuning under one rule, from the weights of epoch "
+            "Each mark is a trial: " (self.trial_epochs) @if self.trial_epochs == 1.0 { " epoch" } @else { " epochs" } " of fine-tuning under one rule, from the weights of epoch "
             (self.start_epoch) " of the uniform run, scored on validation data. The first trials are simple shapes; the "
             "others are proposed by the model of the scores. All see the same random numbers, so that differences between "
             "trials are differences of rules. Marks on the lower edge may lie below it."
@@ -163,7 +163,7 @@ impl SearchRecord {
                     h3 { (title) }
                     p {
                         (caption)
-                        @if known { " " (wrong) " of these " (thumbnails.len()) " carry a wrong label." }
+                        @if known { " Of these " (thumbnails.len()) ", " (wrong) @if wrong == 1 { " carries" } @else { " carry" } " a wrong label." }
                     }
                     ul.thumbnails { @for thumbnail in thumbnails { (thumbnail.markup()) } }
                 }
@@ -173,11 +173,16 @@ impl SearchRecord {
             (group(
                 "Drawn least",
                 &self.images.least,
-                "The training images that the rule draws least, with the label that the training sees. Of images drawn \
-                 equally often, some are shown from all over the data."
+                if known {
+                    "The training images that the rule draws least, with the label that the training sees; ✗ says what an \
+                     image with a wrong label really shows. Of images drawn equally often, some are shown from all over \
+                     the data."
+                } else {
+                    "The training images that the rule draws least, with the label that the training sees. Of images \
+                     drawn equally often, some are shown from all over the data."
+                }
             ))
             (group("Drawn most", &self.images.most, "The images that it draws most."))
-            @if known { p.note { "✗ marks a wrong label and says what the image really shows." } }
         }
     }
 }
