@@ -18,6 +18,8 @@ mod data_table;
 mod figure;
 mod origin;
 mod page;
+#[cfg(test)]
+mod page_tests;
 mod record;
 mod search_page;
 mod search_section;

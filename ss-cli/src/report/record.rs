@@ -14,7 +14,7 @@ const FORMAT_VERSION: u32 = 1;
 /// A search and what came of it, of bounded size: at most 3,000 points and 48 small images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchRecord {
-    format_version: u32,
+    pub(super) format_version: u32,
     pub(super) dataset: String,
     pub(super) network: String,
     /// Training images, validation images.
