@@ -26,7 +26,7 @@ pub(super) fn draw(view: &SamplerView, area: &Area<'_>, heading: Heading) -> Dra
     axes(chart.configure_mesh().x_desc(x_label).y_desc(format!("rank of the {second}")))?;
     chart.draw_series(view.points.iter().map(|&Point { at, relative }| point(at, relative)))?;
     // Uniform sampling is marked where its label is clear of the one at the top.
-    let marks = [0.0, 1.0, view.top].into_iter();
-    let marks = marks.filter(|&mark| mark != 1.0 || view.top == 1.0 || view.top > 1.1);
+    let uniform = (view.top > 1.1).then_some(1.0);
+    let marks = [Some(0.0), uniform, Some(view.top)].into_iter().flatten();
     heading.colour_bar(&bar, view.top, &marks.map(|mark| (mark, format!("{mark:.1}"))).collect::<Vec<_>>())
 }

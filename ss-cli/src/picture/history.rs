@@ -11,6 +11,9 @@ use crate::search::TrialRecord;
 /// The name of a candidate that the optimiser chose; all others are start-up shapes.
 const MODEL: &str = "model";
 
+/// Space beside the plot: scores have more digits than ranks.
+const WIDER_SIDE: u32 = 64;
+
 /// Draws the trials in order; `used` is the one whose rule is in use.
 ///
 /// Scores far below the others are drawn on the lower edge. A trial that failed has no score and is marked there
@@ -27,7 +30,8 @@ pub(super) fn draw(
     // As many digits as tell the labels of six lines apart.
     let digits = (1.0 - (range.end - range.start).log10()).ceil().clamp(1.0, 6.0) as usize;
     let last = trials.len().max(2) as f64;
-    let mut chart = heading.plot(area).build_cartesian_2d(0.0..last + 1.0, range)?;
+    let mut chart =
+        heading.plot(area).y_label_area_size(WIDER_SIDE).build_cartesian_2d(0.0..last + 1.0, range)?;
     axes(
         chart
             .configure_mesh()

@@ -169,6 +169,9 @@ impl SearchRecord {
                 }
             }
         };
+        if self.view.is_uniform() {
+            return html! { p.note { "Every image is drawn alike: none is drawn least or most." } };
+        }
         html! {
             (group(
                 "Drawn least",

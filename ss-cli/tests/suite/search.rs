@@ -82,16 +82,6 @@ fn digits_with_wrong_labels() {
         assert!(summary.contains(part), "{part:?} is not in:\n{summary}");
     }
 
-    let page = Html::parse_document(&fs::read_to_string(out.join("report.html")).unwrap());
-    assert!(page.errors.is_empty(), "{:?}", page.errors);
-    let shown = |selector: &str| page.select(&Selector::parse(selector).unwrap()).count();
-    assert_eq!([shown("figure"), shown(".thumbnails img")], [5, 2 * 24]);
-    for image in page.select(&Selector::parse("img").unwrap()) {
-        let png = image.value().attr("src").unwrap().strip_prefix("data:image/png;base64,").unwrap();
-        let image = image::load_from_memory(&STANDARD.decode(png).unwrap()).unwrap();
-        assert_eq!((image.width(), image.height()), (8, 8));
-    }
-
     // The same seed gives the same bytes, whatever the number of threads; another seed does not.
     run(&again, "0", "1");
     run(&other, "1", "2");
@@ -102,6 +92,20 @@ fn digits_with_wrong_labels() {
     }
     for name in FILES {
         assert!(read(&out, name) != read(&other, name), "{name} does not depend on the seed");
+    }
+}
+
+/// The report of a search that found a rule: its figures, and the images with the pixels of digits.
+#[track_caller]
+fn assert_page(out: &Path) {
+    let page = Html::parse_document(&fs::read_to_string(out.join("report.html")).unwrap());
+    assert!(page.errors.is_empty(), "{:?}", page.errors);
+    let shown = |selector: &str| page.select(&Selector::parse(selector).unwrap()).count();
+    assert_eq!([shown("figure"), shown(".thumbnails img")], [5, 2 * 24]);
+    for image in page.select(&Selector::parse("img").unwrap()) {
+        let png = image.value().attr("src").unwrap().strip_prefix("data:image/png;base64,").unwrap();
+        let image = image::load_from_memory(&STANDARD.decode(png).unwrap()).unwrap();
+        assert_eq!((image.width(), image.height()), (8, 8));
     }
 }
 
@@ -155,6 +159,7 @@ fn the_weights_are_those_of_the_rule() {
     for (p, tau) in weights.probabilities().iter().zip(tau) {
         assert!((p - tau / total).abs() * (n as f64) < 1e-8, "{p} against {}", tau / total);
     }
+    assert_page(out);
     let never = weights.probabilities().iter().filter(|p| **p == 0.0).count();
     assert!(never > n / 10, "40% of the labels are wrong and only {never} of {n} examples are left out");
 }

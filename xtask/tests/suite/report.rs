@@ -6,7 +6,7 @@ use std::path::Path;
 use scraper::{Html, Selector};
 use tempfile::tempdir;
 
-use crate::run::smoke;
+use crate::run::{smoke, table};
 
 fn page(out: &Path) -> Html {
     let page = Html::parse_document(&fs::read_to_string(out.join("report.html")).unwrap());
@@ -25,14 +25,17 @@ fn the_report_shows_the_table_and_its_searches() {
     smoke(out, [""; 0]).assert().success();
     let first = page(out);
     // Two noise rates; baseline, oracle and ss.
-    let table = "[aria-label='Methods against label noise']";
-    assert_eq!(count(&first, &format!("{table} tbody")), 2);
-    assert_eq!(count(&first, &format!("{table} tbody tr")), 6);
+    let methods = "[aria-label='Methods against label noise']";
+    assert_eq!(count(&first, &format!("{methods} tbody")), 2);
+    assert_eq!(count(&first, &format!("{methods} tbody tr")), 6);
     assert_eq!(count(&first, "details.search"), 2);
     assert!(out.join("searches/noise0-seed0.json").is_file());
     // At 0% nobody's labels are wrong: three figures. At 40% five, and one of the table.
     assert_eq!(count(&first, "figure"), 3 + 5 + 1);
-    assert_eq!(count(&first, ".thumbnails img"), 2 * 2 * 24);
+    // Images are shown where a rule is in use.
+    let cells = table(out)["cells"].as_array().unwrap().clone();
+    let rules = cells.iter().filter(|cell| cell["search"]["kept"] == true).count();
+    assert_eq!(count(&first, ".thumbnails img"), rules * 2 * 24);
 
     // The second run computes nothing and writes the page again; what is lost is named.
     let shown = |page: &Html| -> String {
