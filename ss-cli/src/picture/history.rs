@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::prelude::*;
 
 use super::palette::{INK, WRONG, colour};
-use super::panel::{Area, Drawn, Heading, axes};
+use super::panel::{Area, Drawn, Heading, axes, digits};
 use crate::search::TrialRecord;
 
 /// The name of a candidate that the optimiser chose; all others are start-up shapes.
@@ -27,8 +27,7 @@ pub(super) fn draw(
 ) -> Drawn {
     let range = scores_shown(trials);
     let low = range.start;
-    // As many digits as tell the labels of six lines apart.
-    let digits = (1.0 - (range.end - range.start).log10()).ceil().clamp(1.0, 6.0) as usize;
+    let digits = digits(&range);
     let last = trials.len().max(2) as f64;
     let mut chart =
         heading.plot(area).y_label_area_size(WIDER_SIDE).build_cartesian_2d(0.0..last + 1.0, range)?;

@@ -3,7 +3,7 @@
 //! [`draw`] makes the drawing that stands alone, `rule.svg`; the pages of [`report`](crate::report) show the same
 //! panels and more, in colours that follow light and dark.
 
-mod accuracy;
+mod against_noise;
 mod examples;
 mod history;
 mod labels;
@@ -15,7 +15,7 @@ mod wrong_map;
 
 use ss_sampler::{RankedFeatures, SamplerParams, Weights};
 
-pub use accuracy::{AccuracyPoint, AccuracySeries};
+pub use against_noise::{NoisePoint, NoiseSeries};
 pub(crate) use palette::series_name;
 pub(crate) use panel::Figure;
 use panel::Heading;
@@ -82,9 +82,9 @@ pub(crate) fn history(trials: &[TrialRecord], used: usize, score: &str) -> Resul
     panel::on_a_page(|area| history::draw(trials, used, score, area, Heading::Bare))
 }
 
-/// Accuracy against noise, for a page.
-pub(crate) fn accuracy(lines: &[AccuracySeries]) -> Result<Figure> {
-    panel::on_a_page(|area| accuracy::draw(lines, area, Heading::Bare))
+/// Numbers against label noise, for a page.
+pub(crate) fn against_noise(lines: &[NoiseSeries], y_label: &str) -> Result<Figure> {
+    panel::on_a_page(|area| against_noise::draw(lines, y_label, area, Heading::Bare))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What all panels share: their size, where the plot lies in them, axes and texts.
 
 use std::io;
+use std::ops::Range;
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -108,6 +109,11 @@ where
         .draw()
 }
 
+/// As many digits after the point as tell six labels along this range apart.
+pub(super) fn digits(range: &Range<f64>) -> usize {
+    (1.0 - (range.end - range.start).log10()).ceil().clamp(0.0, 6.0) as usize
+}
+
 pub(super) fn text(size: u32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
@@ -148,4 +154,15 @@ pub(super) fn on_a_page(draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<Figure>
     let start = svg.find('>').map_or(0, |end| end + 1);
     let end = svg.rfind("</svg>").unwrap_or(svg.len());
     Ok(Figure { size, content: named(svg[start..end].trim()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_have_the_digits_that_they_need() {
+        assert_eq!([0.0..100.0, 0.0..8.0, -2.0..-1.9, 0.0..0.003].map(|range| digits(&range)), [0, 1, 2, 4]);
+        assert_eq!(digits(&(1.0..1.0)), 6);
+    }
 }

@@ -10,7 +10,7 @@ use super::thumbnail::Extremes;
 use super::*;
 use crate::Method;
 use crate::method::{MethodResult, SearchSummary};
-use crate::picture::{AccuracyPoint, AccuracySeries, SamplerView};
+use crate::picture::{NoisePoint, NoiseSeries, SamplerView};
 use crate::provenance::{Provenance, Source};
 use crate::search::TrialRecord;
 
@@ -120,15 +120,20 @@ fn table_page(name: &str) -> String {
         header: vec!["noise".into(), name.into(), "top-1".into()],
         rows: vec![row("0%"), row("0%"), row("40%")],
     };
-    let point = |noise, mean| AccuracyPoint { noise, mean, std: Some(1.0) };
+    let point = |noise, value| NoisePoint { noise, value, bar: Some((value - 1.0, value + 2.0)) };
     let line =
-        |mean| AccuracySeries { name: name.into(), points: vec![point(0.0, mean), point(0.4, mean - 5.0)] };
+        |mean| NoiseSeries { name: name.into(), points: vec![point(0.0, mean), point(0.4, mean - 5.0)] };
     TablePage {
         title: name.into(),
         lead: name.into(),
         table: table.clone(),
         columns: vec![(name.into(), name.into())],
         accuracy: (0..9).map(|k| line(90.0 - f64::from(k))).collect(),
+        // One seed has no bars, and a method may have no baseline to be compared with.
+        gains: vec![
+            NoiseSeries { name: name.into(), points: Vec::new() },
+            NoiseSeries { name: name.into(), points: vec![NoisePoint { noise: 0.2, value: 3.0, bar: None }] },
+        ],
         searches: vec![
             TableSearch { title: name.into(), record: Ok(record(name, true, true)) },
             TableSearch { title: name.into(), record: Err(name.into()) },

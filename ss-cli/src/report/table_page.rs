@@ -8,7 +8,7 @@ use super::figure::{Glyph, figure};
 use super::search_section::percent;
 use super::{SearchRecord, origin, page};
 use crate::Result;
-use crate::picture::{self, AccuracySeries};
+use crate::picture::{self, NoiseSeries};
 use crate::provenance::Provenance;
 
 /// Everything that the page of a table says.
@@ -22,8 +22,11 @@ pub struct TablePage {
     pub table: DataTable,
     /// What the columns mean: name and explanation.
     pub columns: Vec<(String, String)>,
-    /// The accuracies of the table, for its figure.
-    pub accuracy: Vec<AccuracySeries>,
+    /// Accuracy of each method in percent; the bars are one standard deviation.
+    pub accuracy: Vec<NoiseSeries>,
+    /// Difference from the baseline in points; the bars are intervals. The methods are those of `accuracy`, in that
+    /// order.
+    pub gains: Vec<NoiseSeries>,
     /// One search for each noise rate.
     pub searches: Vec<TableSearch>,
     /// Time and cost of the methods.
@@ -57,7 +60,7 @@ impl TablePage {
                     summary { "What the columns mean" }
                     dl.pairs { @for (name, meaning) in &self.columns { dt { (name) } dd { (meaning) } } }
                 }
-                div.charts { (self.chart()?) }
+                div.charts { (self.accuracy()?) (self.gains()?) }
             }
             @if !self.searches.is_empty() {
                 section {
@@ -79,10 +82,7 @@ impl TablePage {
         Ok(page::page(&self.title, &html! { (self.lead) }, &body))
     }
 
-    fn chart(&self) -> Result<Markup> {
-        let glyph = |k: usize| Glyph::Line(picture::series_name(k));
-        let legend: Vec<(Glyph, &str)> =
-            self.accuracy.iter().enumerate().map(|(k, line)| (glyph(k), line.name.as_str())).collect();
+    fn accuracy(&self) -> Result<Markup> {
         let caption = html! {
             "Mean over seeds of the finished model's accuracy on test images, against the share of wrong training labels; "
             "vertical bars reach one standard deviation up and down. Points at one rate are set apart a little. A method "
@@ -90,14 +90,28 @@ impl TablePage {
         };
         let label =
             "Test accuracy against label noise, one line a method; the numbers are those of the table";
-        Ok(figure(
-            &picture::accuracy(&self.accuracy)?,
-            "Accuracy against label noise",
-            label,
-            &legend,
-            &caption,
-        ))
+        let drawing = picture::against_noise(&self.accuracy, "test top-1, %")?;
+        Ok(figure(&drawing, "Accuracy against label noise", label, &legend(&self.accuracy), &caption))
     }
+
+    fn gains(&self) -> Result<Markup> {
+        let caption = html! {
+            "The same as a difference from the baseline of the same seed, which takes out what the seeds have in common; "
+            "vertical bars are 95% intervals (Student's t). Where a bar crosses the dashed line at zero, the seeds do not "
+            "settle whether the method helps. Few seeds make long bars; one makes none."
+        };
+        let label = "Gain in test accuracy over the baseline against label noise, one line a method; the numbers are \
+                     those of the table";
+        let drawing = picture::against_noise(&self.gains, "points above the baseline")?;
+        Ok(figure(&drawing, "Gain over the baseline", label, &legend(&self.gains), &caption))
+    }
+}
+
+/// The lines of a figure that have points.
+fn legend(lines: &[NoiseSeries]) -> Vec<(Glyph, &str)> {
+    let glyph = |k: usize| Glyph::Line(picture::series_name(k));
+    let shown = lines.iter().enumerate().filter(|(_, line)| !line.points.is_empty());
+    shown.map(|(k, line)| (glyph(k), line.name.as_str())).collect()
 }
 
 impl TableSearch {
@@ -107,8 +121,11 @@ impl TableSearch {
             Err(reason) => return Ok(html! { p.note { (self.title) ": no figures, " (reason) "." } }),
         };
         let found = record.ss.search.as_ref().map(|search| {
-            let kept = if search.kept { "rule in use" } else { "uniform stays" };
-            format!("{kept}, effective sample size {}", percent(search.effective_share))
+            if search.kept {
+                format!("rule in use, effective sample size {}", percent(search.effective_share))
+            } else {
+                "uniform sampling stays".to_owned()
+            }
         });
         Ok(html! {
             details.search {

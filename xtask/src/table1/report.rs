@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde_json::Value;
 use ss_cli::Method;
-use ss_cli::picture::{AccuracyPoint, AccuracySeries};
+use ss_cli::picture::{NoisePoint, NoiseSeries};
 use ss_cli::provenance::Provenance;
 use ss_cli::report::{DataTable, TablePage, TableRow, TableSearch};
 
@@ -31,7 +31,8 @@ pub(super) fn html(plan: &Plan, config: Value, cells: &[Cell], summary: &[Row]) 
             rows: rows.collect(),
         },
         columns: COLUMNS.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())).into(),
-        accuracy: accuracy(summary),
+        accuracy: lines(summary, accuracy),
+        gains: lines(summary, gain),
         searches: searches_shown(plan, &config, summary),
         cost: cost(cells),
         settings: config,
@@ -46,13 +47,23 @@ fn methods<'a>(of: impl Iterator<Item = &'a Method>) -> Vec<Method> {
     of.copied().filter(|&method| seen.insert(method)).collect()
 }
 
-fn accuracy(summary: &[Row]) -> Vec<AccuracySeries> {
+/// One line a method, of the rows for which `point` gives one.
+fn lines(summary: &[Row], point: fn(&Row) -> Option<NoisePoint>) -> Vec<NoiseSeries> {
     let line = |method: Method| {
         let rows = summary.iter().filter(|row| row.method == method);
-        let points = rows.map(|row| AccuracyPoint { noise: row.noise, mean: row.mean, std: row.std });
-        AccuracySeries { name: method.to_string(), points: points.collect() }
+        NoiseSeries { name: method.to_string(), points: rows.filter_map(point).collect() }
     };
     methods(summary.iter().map(|row| &row.method)).into_iter().map(line).collect()
+}
+
+fn accuracy(row: &Row) -> Option<NoisePoint> {
+    let bar = row.std.map(|std| (row.mean - std, row.mean + std));
+    Some(NoisePoint { noise: row.noise, value: row.mean, bar })
+}
+
+fn gain(row: &Row) -> Option<NoisePoint> {
+    let value = row.diff_vs_baseline.filter(|_| row.method != Method::Baseline)?;
+    Some(NoisePoint { noise: row.noise, value, bar: row.ci95_low.zip(row.ci95_high) })
 }
 
 fn searches_shown(plan: &Plan, config: &Value, summary: &[Row]) -> Vec<TableSearch> {
