@@ -182,7 +182,7 @@ impl Unit {
             let Timed { run: outcome, seconds } = method::find(&trainer, setup, &uniform.run, show)?;
             // Often more trials do not change the choice, and then not the model.
             let mut result = match last.take().filter(|(before, _)| before.params == outcome.params) {
-                Some((_, same)) => method::MethodResult { search_cost: outcome.cost, ..same },
+                Some((_, same)) => same.after_more_trials(&outcome),
                 None => method::train_found(&trainer, setup, &uniform, &outcome, show)?,
             };
             searched += seconds;
