@@ -74,7 +74,8 @@ impl TablePage {
                 (self.cost.markup())
                 p.note {
                     "Means over noise rates and seeds. Seconds were measured as the cells were computed, with whatever else "
-                    "the machine was doing; costs in full trainings do not depend on that."
+                    "the machine was doing; costs in full trainings do not depend on that. Cells that were finished before are "
+                    "read from the journal: commit, machine and time below are those of the run that wrote this page."
                 }
             }
             (origin::section(&self.provenance, &self.settings))

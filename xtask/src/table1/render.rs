@@ -95,7 +95,7 @@ pub(super) fn setting(plan: &Plan) -> String {
     let r = &plan.settings.recipe;
     format!(
         "{} on {} training images, {} epochs; seeds {}; {} label noise; {} validation labels ({} images).\n\
-         Search: {} trials of {} epochs from epoch {}, scored by {}, transform {}.",
+         Search: {} trials of {} {} from epoch {}, scored by {}, transform {}.",
         r.network,
         plan.settings.train_size_text(),
         r.train.epochs,
@@ -105,6 +105,7 @@ pub(super) fn setting(plan: &Plan) -> String {
         r.validation_size,
         r.trials,
         r.trial_epochs,
+        if r.trial_epochs == 1.0 { "epoch" } else { "epochs" },
         r.start_epoch,
         r.score,
         plan.settings.spec.transform(),
