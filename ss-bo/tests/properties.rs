@@ -139,8 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn cholesky_solves(values in prop::collection::vec(-1.0..1.0, 36), b in prop::collection::vec(-1.0..1.0, 6)) {
-        let n = 6;
+    fn cholesky_solves(n in 1_usize..23, values in prop::collection::vec(-1.0..1.0, 22 * 22), b in prop::collection::vec(-1.0..1.0, 22)) {
         let mut a = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..n {
@@ -149,12 +148,14 @@ proptest! {
             a[i * n + i] += 0.1;
         }
         let factor = Cholesky::new(&a, n).unwrap();
-        let mut x: Vec<f64> = b.clone();
+        let mut x: Vec<f64> = b[..n].to_vec();
         factor.solve(&mut x);
         let inverse = factor.inverse_lower();
         for i in 0..n {
             let back: f64 = (0..n).map(|j| a[i * n + j] * x[j]).sum();
             prop_assert!((back - b[i]).abs() < 1e-9);
+            let product = |j: usize| -> f64 { factor.row(i).iter().zip(factor.row(j)).map(|(a, b)| a * b).sum() };
+            prop_assert!((0..=i).all(|j| (product(j) - a[i * n + j]).abs() < 1e-12));
             let solved: f64 = (0..n).map(|j| inverse[i.max(j) * n + i.min(j)] * b[j]).sum();
             prop_assert!((solved - x[i]).abs() < 1e-9);
         }
@@ -166,6 +167,14 @@ fn a_bad_pivot_is_named() {
     let a = [1.0, 0.0, 0.0, 0.0, -2.0, 0.0, 0.0, 0.0, 1.0];
     match Cholesky::new(&a, 3) {
         Err(Error::NotPositiveDefinite { pivot: 1, size: 3, value, .. }) => assert!(value < 0.0),
+        other => panic!("{other:?}"),
+    }
+    // The same in a later block of columns, where a row is too small by the rows above it.
+    let n = 11;
+    let mut a: Vec<f64> = (0..n * n).map(|at| if at / n == at % n { 1.0 } else { 0.0 }).collect();
+    a[9 * n + 2] = 1.5;
+    match Cholesky::new(&a, n) {
+        Err(Error::NotPositiveDefinite { pivot: 9, value, .. }) => assert!((value + 1.25).abs() < 1e-3),
         other => panic!("{other:?}"),
     }
     let nan = [f64::NAN];
