@@ -3,8 +3,13 @@
 
 use proptest::prelude::*;
 use ss_bo::acquisition::{Acquisition, log_ei, log_h};
-use ss_bo::gp::{Dataset, GaussianProcess, Hyperparameters, Priors, fit, log_evidence};
+use ss_bo::gp::{
+    Dataset, GaussianProcess, Hyperparameters, InverseGamma, Priors, TargetTransform, fit, log_evidence,
+};
+use ss_bo::sobol::Sobol;
+use ss_bo::testfunctions::PROBLEMS;
 use ss_bo::{BayesOpt, BoConfig, Cholesky, Error, Optimizer, Outcome, optimize};
+use ss_seed::Seed;
 
 /// `n` points of dimension `d` with scores, and hyper-parameters.
 fn problems() -> impl Strategy<Value = (Vec<Vec<f64>>, Vec<f64>, Hyperparameters)> {
@@ -179,6 +184,33 @@ fn a_bad_pivot_is_named() {
     }
     let nan = [f64::NAN];
     assert!(matches!(Cholesky::new(&nan, 1), Err(Error::NotPositiveDefinite { pivot: 0, .. })));
+}
+
+/// Smallest length scales fitted to 20 samples of 25 observations, in six dimensions, of hardly more than noise.
+fn smallest_length_scales(priors: &Priors) -> Vec<f64> {
+    let problem = PROBLEMS.iter().find(|p| p.name == "hartmann6-noisy").unwrap();
+    let smallest = |seed: u64| {
+        let sobol = Sobol::new(6, Seed::new(seed).stream("points"));
+        // A twentieth of the objective, as far from its optimum, under its noise.
+        let points: Vec<Vec<f64>> = (0..25).map(|i| sobol.point(i)).collect();
+        let observe =
+            |(i, x): (usize, &Vec<f64>)| problem.observe(x, seed, i as u64) - 0.95 * problem.score(x);
+        let scores: Vec<f64> = points.iter().enumerate().map(observe).collect();
+        let targets = TargetTransform::Standardize.candidates(&scores).swap_remove(0);
+        let (gp, _) = fit(dataset(&points, &targets.y), priors).unwrap();
+        gp.hyperparameters().length_scales.iter().copied().fold(f64::INFINITY, f64::min)
+    };
+    (0..20).map(smallest).collect()
+}
+
+#[test]
+fn noise_is_not_explained_by_short_length_scales() {
+    let short = |lengths: Vec<f64>| lengths.into_iter().filter(|&l| l < 0.2).count();
+    let default = Priors::default();
+    assert!(short(smallest_length_scales(&default)) <= 2);
+    // The data invite it: a prior that falls slowly towards zero gives in.
+    let slow = Priors { length_scale: InverseGamma { shape: 0.5, scale: 0.05 }, ..default };
+    assert!(short(smallest_length_scales(&slow)) >= 10);
 }
 
 #[test]

@@ -39,8 +39,8 @@ const ROUGH: f64 = 1e-2;
 const FINE: f64 = 1e-6;
 /// Iterations of L-BFGS from each start.
 const MAX_ITERATIONS: u64 = 40;
-/// Log hyper-parameters are clamped to this distance from the prior's mode, in prior deviations, inside the
-/// likelihood.
+/// Log hyper-parameters are clamped to this distance from the prior's mode, the signal's in prior deviations, inside
+/// the likelihood.
 const CLAMP: f64 = 6.0;
 
 /// Fits the hyper-parameters to `data` by L-BFGS with analytic gradients from several starts, and
@@ -153,11 +153,11 @@ fn fit_indices(data: &Dataset) -> Vec<usize> {
 /// Starting points `(ln l_1.., ln signal, ln noise)`: the prior's mode, a rougher objective, a smoother but
 /// noisier one.
 fn starts(dim: usize, priors: &Priors) -> Vec<DVector<f64>> {
-    let length = priors.length_scale_in(dim);
+    let length = priors.length_scale_in(dim).log_mode();
     [(0.0, 1.0), (-1.0, 0.1), (0.7, 30.0)]
         .into_iter()
         .map(|(l, noise)| {
-            let mut theta = DVector::from_element(dim + 2, length.mu + l * length.sigma);
+            let mut theta = DVector::from_element(dim + 2, length + l);
             theta[dim] = priors.signal.mu;
             theta[dim + 1] = (noise * priors.noise.mode()).ln();
             theta
@@ -177,12 +177,12 @@ fn unpack(theta: &DVector<f64>, priors: &Priors, dim: usize) -> Hyperparameters 
 
 /// Where the likelihood looks at log hyper-parameter number `i`.
 fn clamp(t: f64, i: usize, priors: &Priors, dim: usize) -> f64 {
-    let p = match i.cmp(&dim) {
-        Ordering::Less => priors.length_scale_in(dim),
-        Ordering::Equal => priors.signal,
+    let (mode, deviation) = match i.cmp(&dim) {
+        Ordering::Less => (priors.length_scale_in(dim).log_mode(), 1.0),
+        Ordering::Equal => (priors.signal.mu, priors.signal.sigma),
         Ordering::Greater => return t.clamp(LOG_NOISE.0, LOG_NOISE.1),
     };
-    t.clamp(p.mu - CLAMP * p.sigma, p.mu + CLAMP * p.sigma)
+    t.clamp(mode - CLAMP * deviation, mode + CLAMP * deviation)
 }
 
 /// Log prior density of log hyper-parameter number `i` at `t`, and its derivative.
