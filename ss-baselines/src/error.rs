@@ -34,9 +34,20 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// A method lacks knowledge that it cannot do without.
+    #[error("{method} needs {what}, which it was not told: add it to what is known of the data")]
+    NotTold {
+        /// The method.
+        method: &'static str,
+        /// What it needs.
+        what: &'static str,
+    },
     /// An error of training.
     #[error(transparent)]
     Training(#[from] ss_approx::Error),
+    /// An error of the data.
+    #[error(transparent)]
+    Data(#[from] ss_data::Error),
     /// An error of the networks.
     #[error(transparent)]
     Model(#[from] ss_models::Error),
@@ -46,6 +57,18 @@ pub enum Error {
     /// An error of the tensor library.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl From<Error> for ss_approx::Error {
+    /// For an [`Objective`](ss_approx::Objective), whose errors are those of training.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Training(error) => error,
+            Error::Model(error) => error.into(),
+            Error::Candle(error) => error.into(),
+            other => Self::Objective(Box::new(other)),
+        }
+    }
 }
 
 /// The result type of this crate.

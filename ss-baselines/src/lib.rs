@@ -3,8 +3,37 @@
 //! Each method follows its own publication, with the published settings as defaults, and trains the network of a
 //! [`Trainer`](ss_approx::Trainer) for as many steps, from the same initial weights and on the same batches as the
 //! baseline does. What a method must be told beyond the noisy training set (true labels of a subset, the noise rate)
-//! is part of its description, so that a table can show it.
+//! is part of its description ([`Information`]), so that a table can show it, and what it costs is counted
+//! ([`Cost`]).
+//!
+//! | module | method | told |
+//! |---|---|---|
+//! | [`reed`] | bootstrapped labels, soft and hard (Reed et al. 2015) | nothing |
+//! | [`co_teaching`] | two networks that choose small losses for each other (Han et al. 2018) | noise rate |
+//! | [`loss_threshold`] | leave out the largest losses of the uniform run | noise rate |
+//!
+//! | module | content |
+//! |---|---|
+//! | [`method`] | [`TrainingMethod`] and the [`Task`] it is given |
+//! | [`information`] | what a method is told, by name and in value |
+//! | [`clean_subset`] | true labels of a random share of the training images |
+//! | [`cost`] | passes through the network, in units of one training |
 
+pub mod clean_subset;
+pub mod co_teaching;
+pub mod cost;
 pub mod error;
+pub mod information;
+pub mod loss_threshold;
+pub mod method;
+pub mod reed;
+mod weighted;
 
+pub use clean_subset::CleanSubset;
+pub use co_teaching::CoTeaching;
+pub use cost::Cost;
 pub use error::{Error, Result};
+pub use information::{Information, Known};
+pub use loss_threshold::LossThreshold;
+pub use method::{Outcome, Task, TrainingMethod};
+pub use reed::{PseudoTarget, Reed};

@@ -1,0 +1,9 @@
+//! The methods as training methods: what they all promise, and what each reduces to.
+
+// clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
+#![allow(clippy::unwrap_used)]
+
+mod contract;
+mod fixtures;
+mod limits;
+mod reed;
