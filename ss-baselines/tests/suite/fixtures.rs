@@ -17,6 +17,7 @@ pub(crate) struct Problem {
     pub(crate) test: ImageSet,
     pub(crate) clean: CleanSubset,
     pub(crate) rate: f64,
+    pub(crate) epochs: usize,
 }
 
 impl Problem {
@@ -32,11 +33,18 @@ impl Problem {
         // More than the default share: a tenth of 256 images holds few wrong labels.
         let clean = CleanSubset::draw(&train, &truth, 0.25, SEED).unwrap();
         let (validation, test) = (parts.validation, parts.test);
-        Self { data: TrainingData::new(train), validation, test, clean, rate: noisy.realized_rate }
+        Self {
+            data: TrainingData::new(train),
+            validation,
+            test,
+            clean,
+            rate: noisy.realized_rate,
+            epochs: EPOCHS,
+        }
     }
 
     pub(crate) fn trainer(&self) -> Trainer<'_> {
-        let settings = TrainSettings { epochs: EPOCHS, batch_size: 32, ..TrainSettings::default() };
+        let settings = TrainSettings { epochs: self.epochs, batch_size: 32, ..TrainSettings::default() };
         Trainer {
             network: "resnet8-4-8-16".parse().unwrap(),
             data: &self.data,
@@ -47,8 +55,9 @@ impl Problem {
 
     /// The losses at the reference of the uniform run.
     pub(crate) fn reference_loss(&self) -> Vec<f32> {
+        let half = self.epochs / 2;
         let config =
-            UniformRunConfig { start_epoch: 3, reference_until: 3, reference_score: Score::Calibrated };
+            UniformRunConfig { start_epoch: half, reference_until: half, reference_score: Score::Calibrated };
         let run = UniformRun::run(&self.trainer(), SEED, &self.validation, config, |_| ()).unwrap();
         run.features.column("loss").unwrap().to_vec()
     }
