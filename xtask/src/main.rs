@@ -1,10 +1,17 @@
 //! Reproduction of the paper's tables, benches and checks: `cargo xtask --help`.
 
 mod bench;
+mod figure1;
 mod journal;
 mod markdown_table;
+mod settings;
+mod statistics;
 mod table1;
+mod table9;
 mod tidy;
+mod training_events;
+mod transfer;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -25,6 +32,12 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(Box<table1::Args>),
+    /// Table 9: the number of optimisation steps E_o.
+    ReproduceTable9(Box<table9::Args>),
+    /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
+    ReproduceFigure1(Box<figure1::Args>),
+    /// Transfer: a sampler searched on one network, used on others.
+    ReproduceTransfer(Box<transfer::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -34,6 +47,9 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproduceTable1(args) => table1::run(*args),
+        Task::ReproduceTable9(args) => table9::run(*args),
+        Task::ReproduceFigure1(args) => figure1::run(*args),
+        Task::ReproduceTransfer(args) => transfer::run(*args),
         Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };
