@@ -26,9 +26,12 @@ pub(crate) struct Args {
     /// Labels of annotators instead: a file with one class number a line, line i for published training image i
     #[arg(long, conflicts_with_all = ["noise", "noise_kind"])]
     noise_file: Option<PathBuf>,
-    /// Methods [default: all]
+    /// Methods [default: baseline, oracle, ss]
     #[arg(long, value_enum, value_delimiter = ',')]
     methods: Vec<Method>,
+    /// All methods: the rivals of Table 1 too
+    #[arg(long, conflicts_with = "methods")]
+    rivals: bool,
 }
 
 /// A resolved run.
@@ -90,7 +93,7 @@ impl Plan {
         // A rate or method given twice is one row of the table, not one with twice the seeds.
         let mut methods = args.methods;
         if methods.is_empty() {
-            methods = Method::value_variants().to_vec();
+            methods = if args.rivals { Method::value_variants().to_vec() } else { Method::OWN.to_vec() };
         }
         let mut seen = BTreeSet::new();
         methods.retain(|method| seen.insert(*method));

@@ -52,8 +52,9 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
          best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
          training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features. Time: wall-clock seconds of training and search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
-         (ss - baseline) / (oracle - baseline).\n",
+         passes that read features; what a rival does beside its training. Time: wall-clock seconds of training and\n\
+         search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap\n\
+         closed: (method - baseline) / (oracle - baseline). Told: what the method knows beyond noisy labels.\n",
         plan.settings.dataset,
         plan.settings.profile,
         r.network,
@@ -82,9 +83,17 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
         "kept",
         "trials",
         "features",
+        "extra",
         "time",
+        "told",
     ];
     let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
+    let told = |method: Method| {
+        // Published settings cannot be out of range.
+        method
+            .information(plan.settings.validation_labels)
+            .map_or_else(|_| String::new(), |told| told.to_string())
+    };
     let rows = summary.iter().map(|row| {
         let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
         let interval = match (row.method, row.ci95_low, row.ci95_high) {
@@ -106,15 +115,15 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
             unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
             interval,
             match row.method {
-                Method::Ss => {
-                    row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share))
-                }
                 Method::Baseline | Method::Oracle => String::new(),
+                _ => row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share)),
             },
             row.kept.map_or_else(String::new, |kept| format!("{kept}/{}", row.n)),
             cost(row.search_cost),
             cost(row.feature_cost),
+            cost(row.extra_cost),
             row.relative_time.map_or_else(String::new, |time| format!("{time:.1}")),
+            told(row.method),
         ]
     });
     out + &markdown_table::aligned(&header.map(String::from), &rows.collect::<Vec<_>>())
