@@ -5,6 +5,8 @@
 //! baseline does. What a method must be told beyond the noisy training set (true labels of a subset, the noise rate)
 //! is part of its description, so that a table can show it.
 
+pub mod alignment;
 pub mod error;
+pub mod mentornet;
 
 pub use error::{Error, Result};
