@@ -206,7 +206,7 @@ fn linear(weight: f64) -> (LinearModel, Parameters) {
 fn pixels(rows: &[([f32; 2], u32)]) -> (Tensor, Tensor) {
     let (x, labels): (Vec<[f32; 2]>, Vec<u32>) = rows.iter().copied().unzip();
     let n = labels.len();
-    let x = Tensor::new(x, &Device::Cpu).unwrap().reshape((n, 2, 1, 1)).unwrap();
+    let x = Tensor::from_vec(x.concat(), (n, 2, 1, 1), &Device::Cpu).unwrap();
     (x, Tensor::from_vec(labels, n, &Device::Cpu).unwrap())
 }
 
