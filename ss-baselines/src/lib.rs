@@ -19,12 +19,14 @@
 //! | [`clean_subset`] | true labels of a random share of the training images |
 //! | [`cost`] | passes through the network, in units of one training |
 
+pub mod alignment;
 pub mod clean_subset;
 pub mod co_teaching;
 pub mod cost;
 pub mod error;
 pub mod information;
 pub mod loss_threshold;
+pub mod mentornet;
 pub mod method;
 pub mod reed;
 mod weighted;
