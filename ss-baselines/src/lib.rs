@@ -9,6 +9,8 @@
 //! | module | method | told |
 //! |---|---|---|
 //! | [`reed`] | bootstrapped labels, soft and hard (Reed et al. 2015) | nothing |
+//! | [`mentornet`] | weights from the loss: a predefined curriculum (PD), or one learned from known truth (DD; Jiang et al. 2018) | nothing; clean subset |
+//! | [`l2rw`] | weights from the agreement of gradients with clean ones (Ren et al. 2018) | clean subset |
 //! | [`co_teaching`] | two networks that choose small losses for each other (Han et al. 2018) | noise rate |
 //! | [`loss_threshold`] | leave out the largest losses of the uniform run | noise rate |
 //!
@@ -17,6 +19,7 @@
 //! | [`method`] | [`TrainingMethod`] and the [`Task`] it is given |
 //! | [`information`] | what a method is told, by name and in value |
 //! | [`clean_subset`] | true labels of a random share of the training images |
+//! | [`alignment`] | L2RW's weights of one batch |
 //! | [`cost`] | passes through the network, in units of one training |
 
 pub mod alignment;
@@ -25,6 +28,7 @@ pub mod co_teaching;
 pub mod cost;
 pub mod error;
 pub mod information;
+pub mod l2rw;
 pub mod loss_threshold;
 pub mod mentornet;
 pub mod method;
@@ -36,6 +40,8 @@ pub use co_teaching::CoTeaching;
 pub use cost::Cost;
 pub use error::{Error, Result};
 pub use information::{Information, Known};
+pub use l2rw::L2rw;
 pub use loss_threshold::LossThreshold;
+pub use mentornet::{MentorNetDd, MentorNetPd};
 pub use method::{Outcome, Task, TrainingMethod};
 pub use reed::{PseudoTarget, Reed};

@@ -18,7 +18,6 @@ pub(crate) fn example_losses(logits: &Tensor, labels: &Tensor) -> Result<Vec<f32
 }
 
 /// `sum_i w_i l_i / n`: the weights are not normalised, so a batch of small weights makes a small step.
-#[allow(dead_code)]
 pub(crate) fn mean_of_weighted(logits: &Tensor, labels: &Tensor, weights: &[f32]) -> Result<Tensor> {
     let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
     scaled(logits, labels, weights, total / weights.len() as f64)

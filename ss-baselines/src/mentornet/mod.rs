@@ -10,19 +10,28 @@
 //! | [`network`] | the mentor itself |
 //! | [`mod@fit`] | fitting a mentor to rows and target weights |
 //! | [`loss_average`] | the moving average from which a loss is measured |
+//! | [`student`] | a network in training under a mentor's weights |
+//! | [`predefined`], [`data_driven`] | MentorNet-PD and MentorNet-DD as training methods |
 //!
-//! MentorNet-PD is fitted to a [`Predefined`] curriculum; MentorNet-DD, data-driven, to rows of a training run whose target
-//! is 1 where the noisy label is the true one, else 0.
+//! The mentor of MentorNet-PD is, in print, fitted to a [`Predefined`] curriculum ([`MentorNetPd`] takes the formula itself);
+//! that of MentorNet-DD, data-driven, to rows of a training run whose target is 1 where the noisy label is the true one,
+//! else 0.
 
 pub mod curriculum;
+pub mod data_driven;
 pub mod fit;
 pub mod loss_average;
 pub mod network;
+pub mod predefined;
+pub mod student;
 
 pub use curriculum::Predefined;
+pub use data_driven::MentorNetDd;
 pub use fit::{Fit, FitConfig, FitSettings, HeldOut, fit};
 pub use loss_average::LossAverage;
 pub use network::MentorNet;
+pub use predefined::MentorNetPd;
+pub use student::{StudentConfig, StudentSettings};
 
 /// What a mentor reads of one example.
 #[derive(Clone, Copy, Debug, PartialEq)]

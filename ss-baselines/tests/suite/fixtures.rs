@@ -23,14 +23,19 @@ pub(crate) struct Problem {
 impl Problem {
     /// 256 training images of which a share `rate` is labelled wrong, 60 to validate on and 300 to test on.
     pub(crate) fn new(rate: f64) -> Self {
+        Self::of_size(256, rate)
+    }
+
+    /// As [`new`](Self::new), with `train` training images.
+    pub(crate) fn of_size(train: usize, rate: f64) -> Self {
         let digits = ss_data::load(DatasetKind::Digits, None).unwrap();
-        let sizes = SplitSizes { train: Some(256), validation: 60, test: Some(300) };
+        let sizes = SplitSizes { train: Some(train), validation: 60, test: Some(300) };
         let parts = ss_data::split(&digits, sizes, SEED).unwrap();
         let truth = parts.train.labels().to_vec();
         let noise = LabelNoise::new(NoiseKind::Symmetric, rate).unwrap();
         let noisy = noise.apply(&truth, 10, SEED.stream("train-label-noise")).unwrap();
         let train = parts.train.with_labels(noisy.labels).unwrap();
-        // More than the default share: a tenth of 256 images holds few wrong labels.
+        // More than the default share: a tenth of so few images holds few wrong labels.
         let clean = CleanSubset::draw(&train, &truth, 0.25, SEED).unwrap();
         let (validation, test) = (parts.validation, parts.test);
         Self {

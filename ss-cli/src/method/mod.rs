@@ -33,6 +33,12 @@ pub enum Method {
     ReedSoft,
     /// Bootstrapped labels, hard.
     ReedHard,
+    /// MentorNet with its predefined curriculum (Jiang et al. 2018).
+    MentornetPd,
+    /// MentorNet with a curriculum learned from a clean subset.
+    MentornetDd,
+    /// Learning to reweight examples by a clean subset (Ren et al. 2018).
+    L2rw,
     /// Two networks that choose small losses for each other (Han et al. 2018).
     CoTeaching,
     /// Without the largest losses of the uniform run, as many as there are wrong labels.
@@ -53,6 +59,9 @@ impl fmt::Display for Method {
             Self::Oracle => "oracle",
             Self::ReedSoft => "reed-soft",
             Self::ReedHard => "reed-hard",
+            Self::MentornetPd => "mentornet-pd",
+            Self::MentornetDd => "mentornet-dd",
+            Self::L2rw => "l2rw",
             Self::CoTeaching => "co-teaching",
             Self::LossThreshold => "loss-threshold",
             Self::Ss => "ss",

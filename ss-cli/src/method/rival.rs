@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use ss_approx::{Trainer, UniformRun};
-use ss_baselines::{CoTeaching, Information, Known, LossThreshold, Reed, Task, TrainingMethod};
+use ss_baselines::{
+    CoTeaching, Information, Known, L2rw, LossThreshold, MentorNetDd, MentorNetPd, Reed, Task, TrainingMethod,
+};
 
 use super::training::judge;
 use super::{Event, Method, MethodResult, Setup};
@@ -19,6 +21,9 @@ impl Method {
             Self::Baseline | Self::Oracle | Self::Ss => return Ok(None),
             Self::ReedSoft => Box::new(Reed::SOFT),
             Self::ReedHard => Box::new(Reed::HARD),
+            Self::MentornetPd => Box::new(MentorNetPd::released()?),
+            Self::MentornetDd => Box::new(MentorNetDd::released()?),
+            Self::L2rw => Box::new(L2rw),
             Self::CoTeaching => Box::new(CoTeaching::default()),
             Self::LossThreshold => Box::new(LossThreshold),
         }))
