@@ -24,7 +24,8 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use ss_models::{Mode, Network, Parameters, Snapshot};
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::weighted::example_losses;
 
 /// The norm of the parameters' displacement in the central differences, over that of the parameters.
 ///
@@ -43,7 +44,7 @@ pub type Batch<'a> = (&'a Tensor, &'a Tensor);
 /// statistics are what they were, bit for bit, in the case of an error too.
 ///
 /// # Errors
-/// [`Error::NonFinite`] for a loss that is not a number; shapes that do not fit.
+/// [`Error::NonFinite`](crate::Error::NonFinite) for a loss that is not a number; shapes that do not fit.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -128,7 +129,7 @@ fn differences(
             }
         }
         let logits = network.forward(x, Mode::Train)?.logits.detach();
-        losses("loss", &logits, labels)
+        example_losses("loss", &logits, labels)
     };
     let (ahead, behind) = (losses_at(h)?, losses_at(-h)?);
     Ok(ahead.iter().zip(&behind).map(|(a, b)| (f64::from(*a) - f64::from(*b)) / (2.0 * h)).collect())
@@ -137,17 +138,8 @@ fn differences(
 /// The gradient of the mean loss of the clean batch.
 fn clean_gradient(network: &dyn Network, (x, labels): Batch) -> Result<GradStore> {
     let logits = network.forward(x, Mode::Train)?.logits;
-    losses("clean loss", &logits, labels)?;
+    example_losses("clean loss", &logits, labels)?;
     Ok(ss_kernels::cross_entropy(&logits, labels, None)?.loss.backward()?)
-}
-
-/// Each example's loss, in nats, checked to be a number.
-fn losses(what: &'static str, logits: &Tensor, labels: &Tensor) -> Result<Vec<f32>> {
-    let losses = ss_kernels::cross_entropy(logits, labels, None)?.per_example.to_vec1::<f32>()?;
-    match losses.iter().enumerate().find(|(_, loss)| !loss.is_finite()) {
-        Some((index, &value)) => Err(Error::NonFinite { what, index, value }),
-        None => Ok(losses),
-    }
 }
 
 fn square_norm(t: &Tensor) -> Result<f64> {

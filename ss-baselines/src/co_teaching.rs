@@ -110,8 +110,9 @@ impl Pair<'_> {
         let ours = session.network().forward(batch.x, Mode::Train)?.logits;
         let theirs = self.peer.network().forward(batch.x, Mode::Train)?.logits;
         let forget = self.method.forget_rate(self.rate, batch.epoch, self.epochs);
-        let chosen =
-            |logits: &Tensor| Ok::<_, Error>(small_losses(&example_losses(logits, batch.labels)?, forget));
+        let chosen = |logits: &Tensor| {
+            Ok::<_, Error>(small_losses(&example_losses("loss", logits, batch.labels)?, forget))
+        };
         let (our_choice, their_choice) = (chosen(&ours)?, chosen(&theirs)?);
         let loss = weighted_mean(&theirs, batch.labels, &our_choice)?;
         self.optimiser.step(&loss.backward()?, batch.learning_rate)?;

@@ -5,14 +5,14 @@ use ss_kernels::cross_entropy;
 
 use crate::{Error, Result};
 
-/// The loss of each example of a batch, `[n]`, in nats, outside the graph.
+/// The loss of each example of a batch, `[n]`, in nats, outside the graph; `what` names it in errors.
 ///
 /// # Errors
 /// [`Error::NonFinite`] for the first loss that is not a number.
-pub(crate) fn example_losses(logits: &Tensor, labels: &Tensor) -> Result<Vec<f32>> {
+pub(crate) fn example_losses(what: &'static str, logits: &Tensor, labels: &Tensor) -> Result<Vec<f32>> {
     let losses = cross_entropy(&logits.detach(), labels, None)?.per_example.to_vec1::<f32>()?;
     match losses.iter().position(|loss| !loss.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what: "loss", index, value: losses[index] }),
+        Some(index) => Err(Error::NonFinite { what, index, value: losses[index] }),
         None => Ok(losses),
     }
 }
@@ -50,7 +50,7 @@ mod tests {
     fn weights_enter_as_written_and_all_zero_weights_make_no_gradient() {
         let logits = Var::new(&[[1f32, 0.], [0., 2.], [0., 0.]], &Device::Cpu).unwrap();
         let labels = Tensor::new(&[0u32, 0, 1], &Device::Cpu).unwrap();
-        let losses = example_losses(&logits, &labels).unwrap();
+        let losses = example_losses("loss", &logits, &labels).unwrap();
         // tests/oracle/losses.py, PyTorch 2.15.0.
         for (found, expected) in losses.iter().zip([0.313_261_7, 2.126_928, std::f32::consts::LN_2]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
@@ -69,6 +69,6 @@ mod tests {
         }
         let bad = Var::new(&[[1f32, 0.], [f32::NAN, 2.]], &Device::Cpu).unwrap();
         let labels = Tensor::new(&[0u32, 0], &Device::Cpu).unwrap();
-        assert!(example_losses(&bad, &labels).unwrap_err().to_string().contains("example 1"));
+        assert!(example_losses("loss", &bad, &labels).unwrap_err().to_string().contains("example 1"));
     }
 }

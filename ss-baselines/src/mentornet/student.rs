@@ -93,7 +93,7 @@ impl<M: Mentor> Student<M> {
 
     fn step(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
         let logits = session.network().forward(batch.x, Mode::Train)?.logits;
-        let losses = example_losses(&logits, batch.labels)?;
+        let losses = example_losses("loss", &logits, batch.labels)?;
         let average = self.average.update(&losses)?;
         let epoch_percent = (100.0 * batch.progress) as u32;
         let row = |&loss: &f32| Row { loss, difference: loss - average, label: 0, epoch_percent };

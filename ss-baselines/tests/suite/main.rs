@@ -3,7 +3,9 @@
 // clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
 #![allow(clippy::unwrap_used)]
 
+mod alignment;
 mod contract;
 mod fixtures;
 mod limits;
+mod mentornet;
 mod reed;

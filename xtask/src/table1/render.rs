@@ -52,7 +52,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
          best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
          training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features; what a rival does beside its training. Time: wall-clock seconds of training and\n\
+         passes that read features; a rival's passes through networks beside its training. Time: wall-clock seconds of training and\n\
          search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap\n\
          closed: (method - baseline) / (oracle - baseline). Told: what the method knows beyond noisy labels.\n",
         plan.settings.dataset,
@@ -74,6 +74,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
         "noise",
         "realised",
         "method",
+        "told",
         "top-1",
         "best",
         "top-5",
@@ -85,7 +86,6 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
         "features",
         "extra",
         "time",
-        "told",
     ];
     let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
     let told = |method: Method| {
@@ -109,6 +109,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
             format!("{:.0}%", 100.0 * row.noise),
             format!("{:.1}%", 100.0 * row.realized_noise),
             row.method.to_string(),
+            told(row.method),
             format!("{:.2}{std}", row.mean),
             format!("{:.2}", row.mean_best),
             format!("{:.2}", row.mean_top5),
@@ -123,7 +124,6 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
             cost(row.feature_cost),
             cost(row.extra_cost),
             row.relative_time.map_or_else(String::new, |time| format!("{time:.1}")),
-            told(row.method),
         ]
     });
     out + &markdown_table::aligned(&header.map(String::from), &rows.collect::<Vec<_>>())

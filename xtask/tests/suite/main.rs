@@ -9,5 +9,6 @@ mod bench_search;
 mod other_tables;
 mod reproducible;
 mod resume;
+mod rivals;
 mod run;
 mod table;

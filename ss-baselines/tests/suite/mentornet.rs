@@ -1,7 +1,5 @@
 //! Mentors fitted to what they are meant to learn.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use rand::Rng;
 use ss_baselines::mentornet::{Fit, FitSettings, Predefined, Row, fit};
 use ss_seed::Seed;

@@ -1,7 +1,5 @@
 //! L2RW's weights against one backward pass an example.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
