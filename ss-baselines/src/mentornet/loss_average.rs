@@ -12,9 +12,9 @@ use crate::{Error, Result};
 /// use ss_baselines::mentornet::LossAverage;
 ///
 /// # fn main() -> Result<(), ss_baselines::Error> {
-/// let mut average = LossAverage::new(0.7, 0.5)?;
-/// assert_eq!(average.update(&[3.0, 1.0, 2.0])?, 1.2); // half of 2.4
-/// assert_eq!(average.update(&[2.4])?, 1.8);
+/// let mut average = LossAverage::new(0.75, 0.5)?;
+/// assert_eq!(average.update(&[3.0, 1.0, 2.0])?, 1.25); // half of 2.5
+/// assert_eq!(average.update(&[3.0, 3.0])?, 2.125);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
