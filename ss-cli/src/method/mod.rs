@@ -187,7 +187,7 @@ impl<'a> Setup<'a> {
 ///
 /// # Errors
 /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
-/// [`search`].
+/// [`search`](crate::search::search).
 pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
     let Setup { experiment, recipe, .. } = setup;
     let trainer = setup.trainer()?;
