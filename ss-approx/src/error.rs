@@ -40,6 +40,9 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// An error of an [`Objective`](crate::Objective) from elsewhere.
+    #[error(transparent)]
+    Objective(Box<dyn std::error::Error + Send + Sync>),
     /// An error of the networks.
     #[error(transparent)]
     Model(#[from] ss_models::Error),

@@ -1,18 +1,20 @@
 //! One full training from scratch, watched on validation data.
 
+use std::ops::ControlFlow;
+
 use ss_data::ImageSet;
 use ss_models::Snapshot;
 use ss_seed::Seed;
 
 use crate::trainer::{Run, RunCost};
-use crate::{EpochReport, Predictions, Result, Sampling, Session, Trainer};
+use crate::{CrossEntropy, EpochReport, Objective, Predictions, Result, Sampling, Session, Trainer};
 
 /// One epoch of a run, as measured on validation data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochRecord {
     /// Epochs trained so far.
     pub epoch: usize,
-    /// Mean training loss of the epoch, in nats.
+    /// Mean of the loss that training minimises over the epoch, in nats.
     pub train_loss: f64,
     /// Validation accuracy in `[0, 1]`.
     pub accuracy: f64,
@@ -40,6 +42,18 @@ impl FullRun {
         seed: Seed,
         sampling: Sampling,
         validation: &ImageSet,
+        observe: impl FnMut(EpochReport, &Session, &Predictions) -> Result<()>,
+    ) -> Result<Self> {
+        Self::minimise(trainer, seed, sampling, &mut CrossEntropy, validation, observe)
+    }
+
+    /// As [`run`](Self::run), with another loss than the mean cross-entropy.
+    pub fn minimise(
+        trainer: &Trainer,
+        seed: Seed,
+        sampling: Sampling,
+        objective: &mut dyn Objective,
+        validation: &ImageSet,
         mut observe: impl FnMut(EpochReport, &Session, &Predictions) -> Result<()>,
     ) -> Result<Self> {
         let mut session = trainer.session(seed)?;
@@ -51,7 +65,8 @@ impl FullRun {
         };
         let mut history: Vec<EpochRecord> = Vec::with_capacity(trainer.config.epochs);
         let mut best: Option<(f64, Snapshot)> = None;
-        let cost = session.train(&run, |report, session| {
+        let unwatched = |_, _: &Session| Ok(ControlFlow::Continue(()));
+        let cost = session.minimise(&run, objective, unwatched, |report, session| {
             let seen = session.predict(validation)?;
             let accuracy = seen.accuracy(validation.labels())?;
             if best.as_ref().is_none_or(|(value, _)| accuracy > *value) {

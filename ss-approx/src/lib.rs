@@ -18,6 +18,7 @@
 //! | [`augment`] | crops and flips keyed by (epoch, example, copy) |
 //! | [`schedule`] | the learning rate over a run |
 //! | [`sampling`] | where an epoch's weights come from: uniform, fixed, re-read |
+//! | [`objective`] | what a step minimises: the mean cross-entropy, or a method's own loss |
 //! | [`trainer`] | [`Trainer`], [`Session`]: epochs of SGD on one network |
 //! | [`evaluate`] | logits, accuracy and features of a set of images |
 //! | [`score`] | the score P on validation data |
@@ -31,6 +32,7 @@ pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod full_run;
+pub mod objective;
 pub mod sampling;
 pub mod schedule;
 pub mod score;
@@ -44,6 +46,7 @@ pub use data::TrainingData;
 pub use error::{Error, Result};
 pub use evaluate::Predictions;
 pub use full_run::FullRun;
+pub use objective::{Batch, CrossEntropy, Objective};
 pub use sampling::{Refresh, Sampling};
 pub use schedule::LearningRate;
 pub use score::Score;

@@ -6,12 +6,15 @@ use candle_core::Device;
 use ss_data::{ImageSet, ImageShape};
 use ss_features::FeatureTable;
 use ss_kernels::{Sgd, SgdConfig};
-use ss_models::{InputShape, Mode, Network, NetworkSpec, Parameters, Snapshot};
+use ss_models::{InputShape, Network, NetworkSpec, Parameters, Snapshot};
 use ss_sampler::EpochPlan;
 use ss_seed::Seed;
 
 use crate::sampling::Sampled;
-use crate::{Error, LearningRate, Predictions, Result, Sampling, TrainConfig, TrainingData};
+use crate::{
+    Batch, CrossEntropy, Error, LearningRate, Objective, Predictions, Result, Sampling, TrainConfig,
+    TrainSettings, TrainingData,
+};
 
 /// What stays the same over all runs of one experiment: network, data, settings, device.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ pub struct EpochReport {
     pub epoch: usize,
     /// The number of epochs of the run, the last of which may be a fraction.
     pub epochs: usize,
-    /// Mean training loss over the epoch's draws, in nats.
+    /// Mean of the loss that training minimises over the epoch's draws, in nats.
     pub train_loss: f64,
 }
 
@@ -158,20 +161,30 @@ impl Session<'_> {
     pub fn train_stepwise(
         &mut self,
         run: &Run,
+        after_step: impl FnMut(usize, &Self) -> Result<ControlFlow<()>>,
+        observe: impl FnMut(EpochReport, &Self) -> Result<()>,
+    ) -> Result<RunCost> {
+        self.minimise(run, &mut CrossEntropy, after_step, observe)
+    }
+
+    /// As [`train_stepwise`](Self::train_stepwise), with another loss than the mean cross-entropy. Draws and
+    /// augmentation are those of every run of this seed.
+    ///
+    /// # Errors
+    /// As [`train_stepwise`](Self::train_stepwise), and errors of `objective`.
+    pub fn minimise(
+        &mut self,
+        run: &Run,
+        objective: &mut dyn Objective,
         mut after_step: impl FnMut(usize, &Self) -> Result<ControlFlow<()>>,
         mut observe: impl FnMut(EpochReport, &Self) -> Result<()>,
     ) -> Result<RunCost> {
         let trainer = self.trainer;
         let (config, examples) = (&trainer.config, trainer.data.len());
         let lengths = epoch_lengths(run.epochs, examples)?;
-        let steps = lengths.iter().map(|draws| draws.div_ceil(config.batch_size)).sum();
+        let steps: usize = lengths.iter().map(|draws| draws.div_ceil(config.batch_size)).sum();
         let rate = LearningRate { peak: run.learning_rate, steps, decay: config.decay };
-        let sgd = SgdConfig {
-            momentum: config.momentum,
-            nesterov: config.nesterov,
-            weight_decay: config.weight_decay,
-        };
-        let mut optimiser = Sgd::new(self.parameters.trainable(), sgd)?;
+        let mut optimiser = self.optimiser()?;
         let mut sampled = Sampled::new(run.sampling.clone(), examples)?;
         let (mut step, mut cost) = (0, RunCost::default());
         for (epoch, &draws) in lengths.iter().enumerate() {
@@ -183,20 +196,22 @@ impl Session<'_> {
             let plan = trainer.plan(run, epoch, draws, &mut sampled, self)?;
             let stream = run.seed.stream("augmentation").index(epoch as u64);
             let mut total = 0.0;
-            for batch in plan.draws().chunks(config.batch_size) {
+            for draws in plan.draws().chunks(config.batch_size) {
                 let (x, labels) = trainer.data.normalisation().batch(
                     trainer.data.images(),
-                    batch,
+                    draws,
                     config.augmentation,
                     stream,
                     &trainer.device,
                 )?;
-                let out = self.network.forward(&x, Mode::Train)?;
-                let loss = ss_kernels::cross_entropy(&out.logits, &labels, None)?.loss;
-                optimiser.step(&loss.backward()?, rate.at(step))?;
-                total += f64::from(loss.to_scalar::<f32>()?) * batch.len() as f64;
+                let progress = step as f64 / steps as f64;
+                let learning_rate = rate.at(step);
+                let batch = Batch { x: &x, labels: &labels, draws, step, epoch, progress, learning_rate };
+                let loss = objective.loss(&batch, self)?;
+                optimiser.step(&loss.backward()?, learning_rate)?;
+                total += f64::from(loss.to_scalar::<f32>()?) * draws.len() as f64;
                 step += 1;
-                cost.trained += batch.len() as u64;
+                cost.trained += draws.len() as u64;
                 if after_step(step, self)?.is_break() {
                     return Ok(cost);
                 }
@@ -208,6 +223,27 @@ impl Session<'_> {
             observe(EpochReport { epoch, epochs: lengths.len(), train_loss }, self)?;
         }
         Ok(cost)
+    }
+
+    /// A fresh optimiser of this network under the trainer's settings, its momentum at zero.
+    pub fn optimiser(&self) -> Result<Sgd> {
+        let TrainSettings { momentum, nesterov, weight_decay, .. } = *self.trainer.config;
+        Ok(Sgd::new(self.parameters.trainable(), SgdConfig { momentum, nesterov, weight_decay })?)
+    }
+
+    /// What this network is trained with.
+    pub fn trainer(&self) -> &Trainer<'_> {
+        self.trainer
+    }
+
+    /// The network.
+    pub fn network(&self) -> &dyn Network {
+        self.network.as_ref()
+    }
+
+    /// Its values, which the network shares.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// What the network says of `images` now.

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::trainer::Run;
 use ss_approx::{
-    Refresh, Sampling, Score, Session, TrainSettings, Trainer, TrainingData, TrialResult, UniformRun,
-    UniformRunConfig, Watch, WatchedTrial,
+    Batch, CrossEntropy, Error, Objective, Refresh, Sampling, Score, Session, TrainSettings, Trainer,
+    TrainingData, TrialResult, UniformRun, UniformRunConfig, Watch, WatchedTrial,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
@@ -172,6 +172,50 @@ fn looking_at_a_trial_changes_nothing_and_stopping_it_costs_less() {
     for (epochs, share) in [(2.0, 0.0), (2.0, 1.0), (2.0, f64::NAN), (0.1, 0.5)] {
         assert!(trainer.checkpoint(epochs, share).is_err(), "{epochs} {share}");
     }
+}
+
+/// The plain cross-entropy, which notes where it is called and fails at a step.
+struct Noting {
+    seen: Vec<(usize, usize, usize, f64, f64)>,
+    fail_at: usize,
+}
+
+impl Objective for Noting {
+    fn loss(&mut self, batch: &Batch, session: &Session) -> ss_approx::Result<Tensor> {
+        assert_eq!((batch.x.dims()[0], batch.labels.dims()), (batch.draws.len(), &[batch.draws.len()][..]));
+        for (label, draw) in batch.labels.to_vec1::<u32>()?.iter().zip(batch.draws) {
+            assert_eq!(*label, session.trainer().data.images().labels()[draw.example()]);
+        }
+        self.seen.push((batch.step, batch.epoch, batch.draws.len(), batch.progress, batch.learning_rate));
+        if batch.step == self.fail_at {
+            return Err(Error::Objective("no loss here".into()));
+        }
+        CrossEntropy.loss(batch, session)
+    }
+}
+
+#[test]
+fn an_objective_sees_every_batch_and_the_cross_entropy_is_the_baseline() {
+    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let trainer = trainer(&data);
+    let baseline = last_logits(&trainer, Sampling::Uniform, &validation);
+    let run = |objective: &mut Noting| {
+        FullRun::minimise(&trainer, Seed::new(3), Sampling::Uniform, objective, &validation, |_, _, _| Ok(()))
+    };
+    let mut noting = Noting { seen: Vec::new(), fail_at: usize::MAX };
+    let last = run(&mut noting).unwrap().last;
+    assert_eq!(trainer.predict(&last, &validation).unwrap().logits(), baseline);
+    // 4 epochs of 90 examples in batches of 16: 6 steps an epoch, the last of 10 examples.
+    assert_eq!(noting.seen.len(), 24);
+    for (step, seen) in noting.seen.iter().enumerate() {
+        let n = if step % 6 == 5 { 10 } else { 16 };
+        let progress = step as f64 / 24.0;
+        let rate = 0.05 * (1.0 + (std::f64::consts::PI * progress).cos());
+        assert_eq!((seen.0, seen.1, seen.2, seen.3), (step, step / 6, n, progress));
+        assert!((seen.4 - rate).abs() < 1e-12, "{} {rate}", seen.4);
+    }
+    let error = run(&mut Noting { seen: Vec::new(), fail_at: 7 }).unwrap_err();
+    assert_eq!(error.to_string(), "no loss here");
 }
 
 #[test]

@@ -129,6 +129,9 @@ pub enum Error {
     /// An error of training and trials.
     #[error(transparent)]
     Approx(#[from] ss_approx::Error),
+    /// An error of a rival method.
+    #[error(transparent)]
+    Rival(#[from] ss_baselines::Error),
     /// An error of the networks.
     #[error(transparent)]
     Model(#[from] ss_models::Error),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ss_approx::TrainingData;
+use ss_baselines::CleanSubset;
 use ss_data::{Dataset, ImageSet, SplitSizes};
 use ss_seed::Seed;
 
@@ -38,8 +39,9 @@ pub struct Experiment {
     pub train_ids: Vec<u64>,
     /// Whether each training label is wrong: known to the oracle and the report alone.
     pub wrong: Vec<bool>,
-    /// The true labels of the training images: for the report, and for methods that are granted some of them.
-    pub true_labels: Vec<u32>,
+    /// The true labels of the training images, for the report; a part of them goes to methods whose
+    /// [`Information`](ss_baselines::Information) says so, by [`clean_subset`](Self::clean_subset) alone.
+    pub(crate) true_labels: Vec<u32>,
     /// Share of wrong training labels.
     pub realized_noise: f64,
     /// Validation images.
@@ -84,5 +86,13 @@ impl Experiment {
             validation,
             test: split.test,
         })
+    }
+
+    /// The true labels of the share [`CleanSubset::SHARE`] of the training images, the same images for every noise.
+    ///
+    /// # Errors
+    /// Those of [`CleanSubset::draw`].
+    pub fn clean_subset(&self, seed: Seed) -> Result<CleanSubset> {
+        Ok(CleanSubset::draw(self.train.images(), &self.true_labels, CleanSubset::SHARE, seed)?)
     }
 }

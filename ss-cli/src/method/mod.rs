@@ -1,5 +1,6 @@
-//! Baseline, oracle and Swift Sampler as complete training methods with comparable budgets.
+//! Baseline, oracle, Swift Sampler and its rivals as complete training methods with comparable budgets.
 
+mod rival;
 mod swift_sampler;
 mod training;
 
@@ -28,15 +29,41 @@ pub enum Method {
     Baseline,
     /// Uniform over the truly clean examples: what a perfect sampler of this kind could reach.
     Oracle,
+    /// Bootstrapped labels, soft (Reed et al. 2015).
+    ReedSoft,
+    /// Bootstrapped labels, hard.
+    ReedHard,
+    /// MentorNet with its predefined curriculum (Jiang et al. 2018).
+    MentornetPd,
+    /// MentorNet with a curriculum learned from a clean subset.
+    MentornetDd,
+    /// Learning to reweight examples by a clean subset (Ren et al. 2018).
+    L2rw,
+    /// Two networks that choose small losses for each other (Han et al. 2018).
+    CoTeaching,
+    /// Without the largest losses of the uniform run, as many as there are wrong labels.
+    LossThreshold,
     /// Swift Sampler.
     Ss,
 }
 
+impl Method {
+    /// The methods of the table without the rivals.
+    pub const OWN: [Self; 3] = [Self::Baseline, Self::Oracle, Self::Ss];
+}
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Baseline => "baseline",
             Self::Oracle => "oracle",
+            Self::ReedSoft => "reed-soft",
+            Self::ReedHard => "reed-hard",
+            Self::MentornetPd => "mentornet-pd",
+            Self::MentornetDd => "mentornet-dd",
+            Self::L2rw => "l2rw",
+            Self::CoTeaching => "co-teaching",
+            Self::LossThreshold => "loss-threshold",
             Self::Ss => "ss",
         })
     }
@@ -66,6 +93,10 @@ pub struct MethodResult {
     /// final training, in units of one full training: a forward pass is a third of an epoch.
     #[serde(default)]
     pub feature_cost: f64,
+    /// Cost of what a rival does beside the training that makes the model, a second network say, in units of one full
+    /// training.
+    #[serde(default)]
+    pub extra_cost: f64,
     /// What the search found; only for Swift Sampler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSummary>,
@@ -151,8 +182,8 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// Runs the `methods` on one experiment. Baseline and Swift Sampler share the uniform run; every training
-/// has the same number of steps and the same random numbers.
+/// Runs the `methods` on one experiment. Baseline, Swift Sampler and whoever reads features share the uniform run;
+/// every training has the same number of steps and the same random numbers.
 ///
 /// # Errors
 /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
@@ -169,10 +200,10 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
     // Baseline before Swift Sampler, which consumes the uniform run that they share.
     let methods: BTreeSet<Method> = methods.iter().copied().collect();
     for method in methods {
-        let needs_uniform = matches!(method, Method::Baseline | Method::Ss);
-        if needs_uniform && uniform.is_none() {
+        if method.needs_uniform_run()? && uniform.is_none() {
             uniform = Some(uniform_run(&trainer, setup, &mut observe)?);
         }
+        let rival = method.rival()?;
         let result = match (method, &uniform) {
             (Method::Baseline, Some(uniform)) => {
                 judge(&trainer, experiment, method, &uniform.run.run, uniform.seconds)?
@@ -189,7 +220,11 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
                 outcome.search = Some(Search { uniform: uniform.run, outcome: found });
                 result
             }
-            (Method::Baseline | Method::Ss, None) => continue,
+            (method, uniform) => {
+                let Some(rival) = rival else { continue };
+                let uniform = uniform.as_ref().map(|uniform| &uniform.run);
+                rival::train_rival(&trainer, setup, method, rival.as_ref(), uniform, &mut observe)?
+            }
         };
         observe(Event::Finished { result: &result });
         outcome.results.push(result);

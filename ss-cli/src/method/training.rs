@@ -92,6 +92,7 @@ pub fn judge(
         search_seconds: 0.0,
         search_cost: 0.0,
         feature_cost: 0.0,
+        extra_cost: 0.0,
         search: None,
     })
 }

@@ -47,8 +47,8 @@ impl fmt::Display for Cell {
         let r = &self.result;
         write!(
             f,
-            "{:<8} noise {:>3.0}% seed {}: top-1 {:.2} (best {:.2}), {:.1} s",
-            r.method.to_string(),
+            "{:<14} noise {:>3.0}% seed {}: top-1 {:.2} (best {:.2}), {:.1} s",
+            r.method,
             100.0 * self.noise,
             self.seed,
             r.top1_last,

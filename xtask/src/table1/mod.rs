@@ -70,10 +70,16 @@ struct Unit {
 impl Unit {
     /// Work in full trainings.
     fn work(&self, plan: &Plan) -> f64 {
-        let has = |method| f64::from(u8::from(self.methods.contains(&method)));
         let search = plan.settings.search_work();
-        let uniform = has(Method::Baseline).max(has(Method::Ss));
-        uniform + has(Method::Oracle) + has(Method::Ss) * (1.0 + search)
+        // The uniform run is the baseline; whoever reads it needs it too.
+        let reads = [Method::Baseline, Method::LossThreshold, Method::Ss];
+        let uniform = f64::from(u8::from(self.methods.iter().any(|method| reads.contains(method))));
+        let own = self.methods.iter().map(|method| match method {
+            Method::Baseline => 0.0,
+            Method::Ss => 1.0 + search,
+            _ => 1.0,
+        });
+        uniform + own.sum::<f64>()
     }
 }
 

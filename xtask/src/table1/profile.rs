@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Labels of annotators instead: a file with one class number a line, line i for published training image i
     #[arg(long, conflicts_with_all = ["noise", "noise_kind"])]
     noise_file: Option<PathBuf>,
-    /// Methods [default: all]
+    /// Methods [default: all; baseline, oracle and ss for smoke]
     #[arg(long, value_enum, value_delimiter = ',')]
     methods: Vec<Method>,
 }
@@ -90,7 +90,10 @@ impl Plan {
         // A rate or method given twice is one row of the table, not one with twice the seeds.
         let mut methods = args.methods;
         if methods.is_empty() {
-            methods = Method::value_variants().to_vec();
+            methods = match args.settings.profile {
+                Profile::Smoke => Method::OWN.to_vec(),
+                Profile::Quick | Profile::Cpu | Profile::Paper => Method::value_variants().to_vec(),
+            };
         }
         let mut seen = BTreeSet::new();
         methods.retain(|method| seen.insert(*method));

@@ -38,27 +38,30 @@ pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summ
 }
 
 /// The columns of the table and what they mean.
-pub(super) const COLUMNS: [(&str, &str); 13] = [
+pub(super) const COLUMNS: [(&str, &str); 15] = [
     ("noise", "share of training labels that are to be made wrong"),
     ("realised", "share that is really wrong"),
     (
         "method",
-        "baseline: uniform sampling; oracle: uniform over the truly clean examples, which no method knows; ss: Swift Sampler",
+        "baseline: uniform sampling; oracle: uniform over the truly clean examples, which no method knows; ss: Swift Sampler; the \
+         others: rivals after their own publications",
     ),
+    ("told", "what the method knows beyond noisy labels"),
     ("top-1", "test accuracy of the finished model in percent, mean and standard deviation over seeds"),
     ("best", "test accuracy of the epoch with the best validation accuracy"),
     ("top-5", "share of test images whose class is among the five likeliest, in percent"),
     ("minus baseline", "difference of top-1 from the baseline of the same seed, mean, in points"),
     ("95% interval", "Student's t over these differences"),
-    ("gap closed", "(ss - baseline) / (oracle - baseline)"),
+    ("gap closed", "(method - baseline) / (oracle - baseline)"),
     ("kept", "runs in which a rule was used; in the others ss is the baseline"),
     ("trials", "cost of all trials in units of one full training"),
     ("features", "cost of the forward passes that read features, in the same units"),
+    ("extra", "cost of a rival's passes through networks beside its training, in the same units"),
     ("time", "seconds of training and search over those of the baseline"),
 ];
 
 /// The texts of a row, one a column.
-pub(super) fn columns(row: &Row) -> [String; COLUMNS.len()] {
+pub(super) fn columns(plan: &Plan, row: &Row) -> [String; COLUMNS.len()] {
     let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
     let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
     let interval = match (row.method, row.ci95_low, row.ci95_high) {
@@ -70,22 +73,29 @@ pub(super) fn columns(row: &Row) -> [String; COLUMNS.len()] {
         Method::Baseline => String::new(),
         _ => text.unwrap_or_default(),
     };
+    // Published settings cannot be out of range.
+    let told = row
+        .method
+        .information(plan.settings.validation_labels)
+        .map_or_else(|_| String::new(), |told| told.to_string());
     [
         format!("{:.0}%", 100.0 * row.noise),
         format!("{:.1}%", 100.0 * row.realized_noise),
         row.method.to_string(),
+        told,
         format!("{:.2}{std}", row.mean),
         format!("{:.2}", row.mean_best),
         format!("{:.2}", row.mean_top5),
         unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
         interval,
         match row.method {
-            Method::Ss => row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share)),
             Method::Baseline | Method::Oracle => String::new(),
+            _ => row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share)),
         },
         row.kept.map_or_else(String::new, |kept| format!("{kept}/{}", row.n)),
         cost(row.search_cost),
         cost(row.feature_cost),
+        cost(row.extra_cost),
         row.relative_time.map_or_else(String::new, |time| format!("{time:.1}")),
     ]
 }
@@ -120,13 +130,14 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
          best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
          training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features. Time: wall-clock seconds of training and search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
-         (ss - baseline) / (oracle - baseline).\n\n",
+         passes that read features; a rival's passes through networks beside its training. Time: wall-clock seconds of\n\
+         training and search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the\n\
+         baseline. Gap closed: (method - baseline) / (oracle - baseline). Told: what the method knows beyond noisy labels.\n\n",
         plan.settings.dataset,
         plan.settings.profile,
         setting(plan),
     );
-    let rows: Vec<_> = summary.iter().map(columns).collect();
+    let rows: Vec<_> = summary.iter().map(|row| columns(plan, row)).collect();
     out + &markdown_table::aligned(&COLUMNS.map(|(name, _)| name.to_owned()), &rows)
 }
 

@@ -19,7 +19,7 @@ use crate::statistics::mean_and_std;
 /// The page: the table, the searches of the first seed, the costs.
 pub(super) fn html(plan: &Plan, config: Value, cells: &[Cell], summary: &[Row]) -> Result<String> {
     let rows = summary.iter().map(|row| TableRow {
-        cells: columns(row).map(|text| text.replace("+-", "±")).into(),
+        cells: columns(plan, row).map(|text| text.replace("+-", "±")).into(),
         emphasised: row.method == Method::Ss,
     });
     let page = TablePage {

@@ -26,6 +26,7 @@ pub(crate) struct Row {
     pub(crate) realized_noise: f64,
     pub(crate) search_cost: f64,
     pub(crate) feature_cost: f64,
+    pub(crate) extra_cost: f64,
     /// Seconds of training and search over the baseline's, means over the seeds that both have.
     pub(crate) relative_time: Option<f64>,
     /// Runs of Swift Sampler in which a rule was used; in the others it is the baseline.
@@ -76,6 +77,7 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             realized_noise: average(|c| c.realized_noise),
             search_cost: average(|c| c.result.search_cost),
             feature_cost: average(|c| c.result.feature_cost),
+            extra_cost: average(|c| c.result.extra_cost),
             relative_time: relative_time(&seconds),
             kept: (method == Method::Ss)
                 .then(|| of(method).filter(|c| c.result.search.as_ref().is_some_and(|s| s.kept)).count()),

@@ -10,5 +10,6 @@ mod other_tables;
 mod report;
 mod reproducible;
 mod resume;
+mod rivals;
 mod run;
 mod table;

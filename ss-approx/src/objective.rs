@@ -1,0 +1,47 @@
+//! What a step of training minimises.
+
+use candle_core::Tensor;
+use ss_models::Mode;
+use ss_sampler::Draw;
+
+use crate::{Result, Session};
+
+/// One batch of a run, and its place there.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Normalised, augmented images `[n, channels, height, width]`.
+    pub x: &'a Tensor,
+    /// Their labels `[n]`, `u32`.
+    pub labels: &'a Tensor,
+    /// The draws behind them, `n`.
+    pub draws: &'a [Draw],
+    /// Steps done before this one.
+    pub step: usize,
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// The share of the run's steps done before this one, in `[0, 1)`.
+    pub progress: f64,
+    /// The learning rate of this step.
+    pub learning_rate: f64,
+}
+
+/// The loss of a batch. It may keep a state of its own from step to step: a moving average, a second network.
+pub trait Objective {
+    /// A scalar whose gradient the step follows. Called once a step, before the step is made.
+    ///
+    /// # Errors
+    /// Those of the networks; errors of the objective's own as
+    /// [`Error::Objective`](crate::Error::Objective).
+    fn loss(&mut self, batch: &Batch, session: &Session) -> Result<Tensor>;
+}
+
+/// The mean cross-entropy of the batch: ordinary training.
+#[derive(Clone, Copy, Debug)]
+pub struct CrossEntropy;
+
+impl Objective for CrossEntropy {
+    fn loss(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
+        let out = session.network().forward(batch.x, Mode::Train)?;
+        Ok(ss_kernels::cross_entropy(&out.logits, batch.labels, None)?.loss)
+    }
+}
