@@ -1,10 +1,14 @@
 //! Reproduction of the paper's tables, benches and checks: `cargo xtask --help`.
 
 mod bench;
+mod chart;
+mod fidelity;
 mod journal;
 mod markdown_table;
+mod profile;
 mod table1;
 mod tidy;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -25,6 +29,8 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(Box<table1::Args>),
+    /// The fast approximation: do short trials rank samplers as full trainings do?
+    ReproduceFidelity(Box<fidelity::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -34,6 +40,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproduceTable1(args) => table1::run(*args),
+        Task::ReproduceFidelity(args) => fidelity::run(*args),
         Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };
