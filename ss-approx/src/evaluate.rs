@@ -66,6 +66,27 @@ impl Predictions {
         self.score(Score::Accuracy, labels)
     }
 
+    /// Share of images whose label is among the `k` largest logits, in `[0, 1]`; of equal logits the lower class
+    /// counts first, as for [`accuracy`](Self::accuracy), which is `k = 1`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when the number of labels differs or a label is out of range.
+    pub fn top_k_accuracy(&self, labels: &[u32], k: usize) -> Result<f64> {
+        let mismatch = |what, expected: String, found: String| Err(Error::Mismatch { what, expected, found });
+        if labels.len() != self.len() {
+            return mismatch("labels against predictions", self.len().to_string(), labels.len().to_string());
+        }
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= self.classes) {
+            return mismatch("label", format!("below {}", self.classes), label.to_string());
+        }
+        let hits = self.logits.chunks_exact(self.classes).zip(labels).filter(|&(row, &label)| {
+            let label = label as usize;
+            let ahead = |(class, z): (usize, &f32)| *z > row[label] || (*z == row[label] && class < label);
+            row.iter().enumerate().filter(|&pair| ahead(pair)).count() < k
+        });
+        Ok(hits.count() as f64 / labels.len() as f64)
+    }
+
     /// The score P of these predictions against `labels`.
     pub fn score(&self, score: Score, labels: &[u32]) -> Result<f64> {
         score.of(&self.logits, self.classes, labels)
@@ -90,5 +111,33 @@ impl Predictions {
             });
         }
         Ok(ss_features::compute(&self.logits, self.classes, labels, Some(&self.hidden_sq_norm))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Predictions;
+
+    fn predictions(logits: Vec<f32>, classes: usize) -> Predictions {
+        let hidden_sq_norm = vec![0.0; logits.len() / classes];
+        Predictions { logits, classes, hidden_sq_norm }
+    }
+
+    #[test]
+    fn top_k_of_hand_made_logits() {
+        // torch 2.15: torch.topk(logits, k).indices == labels[:, None] gives 1, 0, 0; 1, 1, 0; 1, 1, 1.
+        let seen = predictions(vec![3.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0, 2.0], 3);
+        let labels = [0, 2, 1];
+        let shares = [1, 2, 3].map(|k| seen.top_k_accuracy(&labels, k).unwrap());
+        assert_eq!(shares, [1.0 / 3.0, 2.0 / 3.0, 1.0]);
+        assert_eq!(seen.top_k_accuracy(&labels, 1).unwrap(), seen.accuracy(&labels).unwrap());
+        assert_eq!(seen.top_k_accuracy(&labels, 0).unwrap(), 0.0);
+        assert!(seen.top_k_accuracy(&[0, 1], 1).is_err() && seen.top_k_accuracy(&[0, 1, 3], 1).is_err());
+    }
+
+    #[test]
+    fn of_equal_logits_the_lower_class_counts_first() {
+        let seen = predictions(vec![1.0; 8], 4);
+        assert_eq!([1, 2, 3, 4].map(|k| seen.top_k_accuracy(&[1, 3], k).unwrap()), [0.0, 0.5, 0.5, 1.0]);
     }
 }

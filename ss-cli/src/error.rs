@@ -33,6 +33,22 @@ pub enum Error {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// A file of labels is not one for this dataset.
+    #[error(
+        "{}: {found} labels, but {dataset} has {expected} published training images; write one class number a line, line i \
+         for image i",
+        path.display()
+    )]
+    LabelFile {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// The dataset.
+        dataset: String,
+        /// Published training images.
+        expected: usize,
+        /// Labels in the file.
+        found: usize,
+    },
     /// A folder for results cannot be made or written to.
     #[error("cannot write to the folder {}: {reason}; choose another --out", path.display())]
     Folder {

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use ss_approx::TrainingData;
-use ss_data::{Dataset, ImageSet, LabelNoise, SplitSizes};
+use ss_data::{Dataset, ImageSet, SplitSizes};
 use ss_seed::Seed;
 
-use crate::{Error, Result};
+use crate::{Error, NoiseSource, Result};
 
 /// Whether validation labels carry the same noise as training labels, as a user's would, or are clean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -24,7 +24,7 @@ pub struct ExperimentConfig {
     /// Sizes of the three parts.
     pub sizes: SplitSizes,
     /// Which labels are made wrong.
-    pub noise: LabelNoise,
+    pub noise: NoiseSource,
     /// Which labels validation uses.
     pub validation_labels: ValidationLabels,
 }
@@ -38,6 +38,8 @@ pub struct Experiment {
     pub train_ids: Vec<u64>,
     /// Whether each training label is wrong: known to the oracle and the report alone.
     pub wrong: Vec<bool>,
+    /// The true labels of the training images: for the report, and for methods that are granted some of them.
+    pub true_labels: Vec<u32>,
     /// Share of wrong training labels.
     pub realized_noise: f64,
     /// Validation images.
@@ -51,7 +53,12 @@ impl Experiment {
     pub fn prepare(dataset: &Dataset, config: &ExperimentConfig, seed: Seed) -> Result<Self> {
         let split = ss_data::split(dataset, config.sizes, seed)?;
         let classes = split.train.classes();
-        let noisy = config.noise.apply(split.train.labels(), classes, seed.stream("train-label-noise"))?;
+        let noisy = config.noise.apply(
+            split.train.labels(),
+            &split.train_ids,
+            classes,
+            seed.stream("train-label-noise"),
+        )?;
         if noisy.wrong.iter().all(|&wrong| wrong) {
             return Err(Error::InvalidSetting {
                 setting: "--noise",
@@ -63,11 +70,13 @@ impl Experiment {
             ValidationLabels::Clean => split.validation,
             ValidationLabels::Noisy => {
                 let stream = seed.stream("validation-label-noise");
-                let labels = config.noise.apply(split.validation.labels(), classes, stream)?.labels;
+                let labels = split.validation.labels();
+                let labels = config.noise.apply(labels, &split.validation_ids, classes, stream)?.labels;
                 split.validation.with_labels(labels)?
             }
         };
         Ok(Self {
+            true_labels: split.train.labels().to_vec(),
             train: TrainingData::new(split.train.with_labels(noisy.labels)?),
             train_ids: split.train_ids,
             wrong: noisy.wrong,

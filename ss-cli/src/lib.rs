@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`recipe`] | networks, schedules and search budgets for each known dataset |
 //! | [`experiment`] | a dataset, split, with its label noise |
+//! | [`noise_source`] | wrong labels, made at a rate or read from a file |
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
 //! | [`study`] | one process's part in a study that is recorded in a journal |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
@@ -20,6 +21,7 @@ mod candidates;
 pub mod error;
 pub mod experiment;
 pub mod method;
+pub mod noise_source;
 pub mod picture;
 pub mod progress;
 pub mod recipe;
@@ -30,6 +32,7 @@ pub mod study;
 pub use error::{Error, Result};
 pub use experiment::{Experiment, ExperimentConfig, ValidationLabels};
 pub use method::{Method, MethodResult, Setup};
+pub use noise_source::{AnnotatedLabels, NoiseSource};
 pub use recipe::Recipe;
 pub use search::{Pruning, SearchConfig, SearchJournal, SearchOutcome, TrialRecord};
 

@@ -26,6 +26,18 @@ pub struct WideResNet {
     head: Head,
 }
 
+impl WideResNetConfig {
+    /// WRN-28-10, the largest network of its paper on CIFAR.
+    pub fn wrn_28_10() -> Self {
+        Self { depth: 28, width: 10 }
+    }
+
+    /// WRN-16-4, a network for smaller images.
+    pub fn wrn_16_4() -> Self {
+        Self { depth: 16, width: 4 }
+    }
+}
+
 impl WideResNet {
     pub(crate) fn new(
         config: &WideResNetConfig,

@@ -5,7 +5,7 @@ mod chart;
 mod fidelity;
 mod journal;
 mod markdown_table;
-mod profile;
+mod settings;
 mod table1;
 mod tidy;
 mod workers;

@@ -10,7 +10,8 @@ use ss_approx::Score;
 use ss_cli::method::{self, Event, MethodResult, Search};
 use ss_cli::progress::{Progress, print};
 use ss_cli::{
-    Experiment, ExperimentConfig, Method, Recipe, SearchJournal, Setup, ValidationLabels, artifact,
+    AnnotatedLabels, Experiment, ExperimentConfig, Method, NoiseSource, Recipe, SearchJournal, Setup,
+    ValidationLabels, artifact,
 };
 use ss_data::{Dataset, DatasetKind, JournalFile, LabelNoise, NoiseKind};
 use ss_models::NetworkSpec;
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// symmetric, symmetric-inclusive or pair-flip
     #[arg(long, default_value = "symmetric")]
     noise_kind: NoiseKind,
+    /// Labels of annotators instead: a file with one class number a line, line i for published training image i
+    #[arg(long, conflicts_with_all = ["noise", "noise_kind"])]
+    noise_file: Option<PathBuf>,
     /// Whether validation labels carry the same noise
     #[arg(long, value_enum, default_value = "noisy")]
     val_labels: ValidationLabels,
@@ -86,9 +90,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Result<()> {
     let recipe = recipe(&args)?;
-    let noise = LabelNoise::new(args.noise_kind, args.noise).context("--noise")?;
+    let made = LabelNoise::new(args.noise_kind, args.noise).context("--noise")?;
     let spec = SamplerSpec::new(["loss", "renormed_entropy"], args.transform)?;
     let dataset = ss_data::load(args.dataset, args.data_dir.as_deref())?;
+    let noise = match &args.noise_file {
+        Some(path) => NoiseSource::Annotated(AnnotatedLabels::read(path, &dataset)?),
+        None => made.into(),
+    };
+    let (noise_name, noise_digest) = (noise.to_string(), noise.digest());
     let seed = Seed::new(args.seed);
     let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: args.val_labels };
     let experiment = Experiment::prepare(&dataset, &config, seed)?;
@@ -96,7 +105,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let _lock = artifact::lock_folder(&args.out)?;
     let journal = SearchJournal {
         file: JournalFile::new(args.out.join("study.log")),
-        settings: settings(&args, &recipe, &spec, &dataset)?,
+        settings: settings(&args, &recipe, &spec, &dataset, noise_digest)?,
     };
     journal.check(&spec)?;
 
@@ -130,7 +139,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ("dataset".to_owned(), dataset.name.clone()),
         ("train_size".to_owned(), experiment.train.len().to_string()),
         ("network".to_owned(), recipe.network.to_string()),
-        ("noise".to_owned(), format!("{} {}", args.noise_kind, args.noise)),
+        ("noise".to_owned(), noise_name),
         ("seed".to_owned(), args.seed.to_string()),
         ("reference_epoch".to_owned(), search.uniform.reference_epoch.to_string()),
         ("swift_sampler".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -168,13 +177,19 @@ fn recipe(args: &Args) -> Result<Recipe> {
 }
 
 /// Everything on which the trials of this search depend. Not how many there are: a search may be continued.
-fn settings(args: &Args, recipe: &Recipe, spec: &SamplerSpec, dataset: &Dataset) -> Result<Value> {
+fn settings(
+    args: &Args,
+    recipe: &Recipe,
+    spec: &SamplerSpec,
+    dataset: &Dataset,
+    labels: Option<u64>,
+) -> Result<Value> {
     let mut recipe = serde_json::to_value(recipe)?;
     if let Value::Object(recipe) = &mut recipe {
         recipe.remove("trials");
         recipe.remove("converged_below");
     }
-    Ok(json!({
+    let mut settings = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "data_digest": format!("{:016x}", dataset.digest()),
         "dataset": args.dataset,
@@ -185,7 +200,11 @@ fn settings(args: &Args, recipe: &Recipe, spec: &SamplerSpec, dataset: &Dataset)
         "seed": args.seed,
         "spec": spec,
         "validation_labels": args.val_labels,
-    }))
+    });
+    if let (Some(digest), Value::Object(settings)) = (labels, &mut settings) {
+        settings.insert("noise_file".into(), format!("{digest:016x}").into());
+    }
+    Ok(settings)
 }
 
 fn summary(

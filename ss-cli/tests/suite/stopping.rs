@@ -19,7 +19,7 @@ fn outcome(trials: usize, convergence: Option<Convergence>, pruning: Option<Prun
     let dataset = ss_data::load(DatasetKind::Digits, None).unwrap();
     let config = ExperimentConfig {
         sizes: SplitSizes { train: Some(256), validation: 100, test: Some(100) },
-        noise: LabelNoise::new(NoiseKind::Symmetric, 0.4).unwrap(),
+        noise: LabelNoise::new(NoiseKind::Symmetric, 0.4).unwrap().into(),
         validation_labels: ValidationLabels::Noisy,
     };
     let experiment = Experiment::prepare(&dataset, &config, seed).unwrap();

@@ -15,7 +15,7 @@ use ss_seed::Seed;
 use super::panel::{Sampler, panel};
 use super::plan::Plan;
 use super::record::{FullTraining, Journal, Key, Readings, Record, Scores, Setting, Trial};
-use crate::workers::side_by_side;
+use crate::workers;
 
 /// Makes the records of `seed` that the journal lacks.
 pub(super) fn compute(
@@ -28,14 +28,14 @@ pub(super) fn compute(
     let bench = Bench::prepare(plan, seed, part)?;
     let jobs = |sampler: &Sampler| -> Vec<Job> {
         let full = std::iter::once(Job::Full);
-        let jobs = full.chain(plan.settings.iter().copied().map(Job::Trial));
+        let jobs = full.chain(plan.grid.iter().copied().map(Job::Trial));
         jobs.filter(|job| !done.contains(&Key::new(seed, &sampler.name, job.setting()))).collect()
     };
     // Full trainings first: they are the longest.
     let mut work: Vec<(&Sampler, Job)> =
         bench.panel.iter().flat_map(|s| jobs(s).into_iter().map(move |job| (s, job))).collect();
     work.sort_by_key(|(_, job)| matches!(job, Job::Trial(_)));
-    side_by_side(plan.jobs, plan.threads, work, |(sampler, job)| {
+    workers::run(&plan.settings, work, |(sampler, job)| {
         let record = bench.measure(sampler, job).with_context(|| format!("{}, seed {seed}", sampler.name))?;
         part.advance(job.work(plan), &sampler.name);
         journal.append(record)
@@ -44,7 +44,7 @@ pub(super) fn compute(
 
 /// Work of a whole seed in full trainings, as progress counts it.
 pub(super) fn work(plan: &Plan, seed: u64, done: &BTreeSet<Key>, panel: &[String]) -> f64 {
-    let jobs = || std::iter::once(Job::Full).chain(plan.settings.iter().copied().map(Job::Trial));
+    let jobs = || std::iter::once(Job::Full).chain(plan.grid.iter().copied().map(Job::Trial));
     let missing = |name: &String| -> f64 {
         let lacks = |job: &Job| !done.contains(&Key::new(seed, name, job.setting()));
         jobs().filter(lacks).map(|job| job.work(plan)).sum()
@@ -68,7 +68,7 @@ impl Job {
     }
 
     fn work(self, plan: &Plan) -> f64 {
-        self.setting().map_or(1.0, |setting| setting.epochs / plan.recipe.train.epochs as f64)
+        self.setting().map_or(1.0, |setting| setting.epochs / plan.settings.recipe.train.epochs as f64)
     }
 }
 
@@ -77,7 +77,8 @@ struct Bench<'a> {
     plan: &'a Plan,
     seed: u64,
     experiment: Experiment,
-    /// True labels of the validation images.
+    /// Labels of the validation images.
+    noisy_labels: Vec<u32>,
     true_labels: Vec<u32>,
     starts: Vec<SharedStart>,
     panel: Vec<Sampler>,
@@ -87,20 +88,25 @@ impl<'a> Bench<'a> {
     fn prepare(plan: &'a Plan, seed: u64, part: &Part) -> Result<Self> {
         let root = Seed::new(seed);
         let with = |validation_labels| {
-            let config =
-                ExperimentConfig { sizes: plan.recipe.sizes(), noise: plan.noise, validation_labels };
+            let config = ExperimentConfig {
+                sizes: plan.settings.recipe.sizes(),
+                noise: plan.noise.into(),
+                validation_labels,
+            };
             Experiment::prepare(&plan.dataset, &config, root)
         };
-        let experiment = with(ValidationLabels::Noisy)?;
+        let experiment = with(plan.settings.validation_labels)?;
         // The same images: a split depends on the seed and the sizes alone.
-        let true_labels = with(ValidationLabels::Clean)?.validation.labels().to_vec();
+        let labels = |kind| Ok::<_, anyhow::Error>(with(kind)?.validation.labels().to_vec());
+        let (noisy_labels, true_labels) =
+            (labels(ValidationLabels::Noisy)?, labels(ValidationLabels::Clean)?);
         let config = UniformRunConfig {
-            start_epoch: plan.recipe.start_epoch,
-            reference_until: plan.recipe.reference_until,
-            reference_score: plan.recipe.score,
+            start_epoch: plan.settings.recipe.start_epoch,
+            reference_until: plan.settings.recipe.reference_until,
+            reference_score: plan.settings.recipe.score,
         };
-        let wanted: BTreeSet<usize> = plan.settings.iter().map(|setting| setting.start_epoch).collect();
-        let epoch_work = 1.0 / plan.recipe.train.epochs as f64;
+        let wanted: BTreeSet<usize> = plan.grid.iter().map(|setting| setting.start_epoch).collect();
+        let epoch_work = 1.0 / plan.settings.recipe.train.epochs as f64;
         let mut starts = Vec::new();
         let trainer = trainer(plan, &experiment)?;
         let uniform =
@@ -113,8 +119,8 @@ impl<'a> Bench<'a> {
                 Ok(())
             })
             .context("the uniform run")?;
-        let panel = panel(&rank(&plan.spec, &uniform.features)?, &experiment.wrong)?;
-        Ok(Self { plan, seed, experiment, true_labels, starts, panel })
+        let panel = panel(&rank(&plan.settings.spec, &uniform.features)?, &experiment.wrong)?;
+        Ok(Self { plan, seed, experiment, noisy_labels, true_labels, starts, panel })
     }
 
     fn measure(&self, sampler: &Sampler, job: Job) -> Result<Record> {
@@ -160,7 +166,7 @@ impl<'a> Bench<'a> {
         let seed = Seed::new(self.seed).derive("trials", 0);
         let predictions = start.trial(&trainer, &sampler.weights, validation, config, seed)?.predictions;
         Ok(Readings {
-            noisy: Scores::of(&predictions, validation.labels())?,
+            noisy: Scores::of(&predictions, &self.noisy_labels)?,
             clean: Scores::of(&predictions, &self.true_labels)?,
         })
     }
@@ -168,9 +174,9 @@ impl<'a> Bench<'a> {
 
 fn trainer<'a>(plan: &Plan, experiment: &'a Experiment) -> ss_approx::Result<Trainer<'a>> {
     Ok(Trainer {
-        network: plan.recipe.network.clone(),
+        network: plan.settings.recipe.network.clone(),
         data: &experiment.train,
-        config: plan.recipe.train.clone().check()?,
+        config: plan.settings.recipe.train.clone().check()?,
         device: Device::Cpu,
     })
 }

@@ -15,7 +15,7 @@ const SINGLED_OUT: plotters::style::RGBColor = plotters::style::RGBColor(34, 34,
 
 /// Panels: the three scores across, the whole panel above its better half; noisy labels.
 pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
-    let looks = Looks::of(&plan.settings);
+    let looks = Looks::of(&plan.grid);
     let mut panels = Vec::new();
     for (what, bar) in [(Half::Whole, WHOLE_BAR), (Half::Better, HALF_BAR)] {
         let scores = [Score::Accuracy, Score::Calibrated, Score::Likelihood];
@@ -27,16 +27,16 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
     let chart = Chart {
         title: format!(
             "Rank correlation of short trials with full trainings: {}, {:.0}% wrong labels",
-            plan.kind,
+            plan.settings.dataset,
             100.0 * plan.noise.rate()
         ),
         subtitle: format!(
             "Spearman, {} samplers, noisy validation labels; mean over {} seeds. Whole panel above, better half below. Grey bar: \
              lowest to highest seed of the default.",
             summary.panel.len(),
-            plan.seeds.len()
+            plan.settings.seeds
         ),
-        legend: looks.legend(plan.recipe.train.epochs),
+        legend: looks.legend(plan.settings.recipe.train.epochs),
         panels,
         columns: 3,
     };

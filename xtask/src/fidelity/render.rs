@@ -19,7 +19,7 @@ struct Document<'a> {
     profile: &'a str,
     dataset: String,
     noise: f64,
-    seeds: &'a [u64],
+    seeds: Vec<u64>,
     config: Value,
     #[serde(flatten)]
     summary: &'a Summary,
@@ -29,10 +29,10 @@ struct Document<'a> {
 pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec<String>> {
     let document = Document {
         format_version: 1,
-        profile: plan.profile,
-        dataset: plan.kind.to_string(),
+        profile: plan.settings.profile,
+        dataset: plan.settings.dataset.to_string(),
         noise: plan.noise.rate(),
-        seeds: &plan.seeds,
+        seeds: plan.settings.seeds().collect(),
         config,
         summary,
     };
@@ -44,7 +44,7 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec
     files
         .into_iter()
         .map(|(name, content)| {
-            let path = plan.out.join(name);
+            let path = plan.settings.out.join(name);
             ss_cli::artifact::write_text(&path, &content)?;
             Ok(path.display().to_string())
         })
@@ -53,21 +53,21 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec
 
 /// The result in words and tables.
 pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
-    let r = &plan.recipe;
+    let r = &plan.settings.recipe;
     let mut out = format!(
         "# Fidelity of the fast approximation: {}, profile `{}`\n\n\
          {} on {} training images, {} epochs; {} validation images; {:.0}% symmetric label noise; seeds {}; a panel of {}\n\
          samplers, fixed, their weights not re-read. Truth: test accuracy after the last epoch of a full training under each\n\
          sampler, mean over seeds. Every trial starts from a checkpoint of the seed's uniform run and its learning rate falls\n\
          to zero.\n\n",
-        plan.kind,
-        plan.profile,
+        plan.settings.dataset,
+        plan.settings.profile,
         r.network,
-        r.train_size.map_or_else(|| "all".to_owned(), |size| size.to_string()),
+        plan.settings.train_size_text(),
         r.train.epochs,
         r.validation_size,
         100.0 * plan.noise.rate(),
-        plan.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+        plan.settings.seeds_text(),
         summary.panel.len(),
     );
     out += &verdict(summary);
@@ -168,7 +168,7 @@ fn table(summary: &Summary, labels: ValidationLabels) -> String {
 
 fn panel(plan: &Plan, summary: &Summary) -> String {
     let mut header = vec!["sampler".to_owned(), "mean".into()];
-    header.extend(plan.seeds.iter().map(|seed| format!("seed {seed}")));
+    header.extend(plan.settings.seeds().map(|seed| format!("seed {seed}")));
     header.push("better half".into());
     let percent = |share: f64| format!("{:.1}", 100.0 * share);
     let rows = summary.panel.iter().map(|row| {

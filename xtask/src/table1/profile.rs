@@ -1,225 +1,122 @@
-//! What a run of the table computes: flags as parsed, then resolved against the profile.
+//! What a run of the table computes: flags as parsed, then resolved.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use ss_approx::Score;
-use ss_cli::{Method, Recipe, ValidationLabels};
-use ss_data::{Dataset, DatasetKind, LabelNoise, NoiseKind};
-use ss_sampler::{SamplerSpec, Transform};
+use serde_json::Value;
+use ss_cli::{AnnotatedLabels, Method, NoiseSource};
+use ss_data::{Dataset, LabelNoise, NoiseKind};
 
 use super::cells::Key;
-
-/// How much is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Profile {
-    /// Seconds: shows that every part works, says nothing about the method.
-    Smoke,
-    /// Minutes on two cores: the embedded digits, whole.
-    Quick,
-    /// Hours on two cores: Fashion-MNIST or CIFAR-10.
-    Cpu,
-}
-
-impl Profile {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Smoke => "smoke",
-            Self::Quick => "quick",
-            Self::Cpu => "cpu",
-        }
-    }
-}
+use crate::settings::{self, Profile, Settings};
 
 /// Flags of `reproduce-table1`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How much is computed: smoke (seconds), quick (minutes), cpu (hours)
-    #[arg(long, value_enum, default_value = "quick")]
-    profile: Profile,
-    /// digits, fashion-mnist, cifar10 or cifar100 [default: digits; fashion-mnist for the cpu profile]
-    #[arg(long)]
-    dataset: Option<DatasetKind>,
-    /// Folder that holds the dataset [default: the place where its package installs it]
-    #[arg(long)]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    settings: settings::Args,
     /// Shares of wrong training labels, in [0, 1) [default: 0,0.1,0.2,0.3,0.4]
     #[arg(long, value_delimiter = ',')]
     noise: Vec<f64>,
+    /// How labels are made wrong: symmetric, symmetric-inclusive or pair-flip
+    #[arg(long, default_value = "symmetric")]
+    noise_kind: NoiseKind,
+    /// Labels of annotators instead: a file with one class number a line, line i for published training image i
+    #[arg(long, conflicts_with_all = ["noise", "noise_kind"])]
+    noise_file: Option<PathBuf>,
     /// Methods [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     methods: Vec<Method>,
-    /// Number of seeds [default: 3; 1 for smoke]
-    #[arg(long)]
-    seeds: Option<u64>,
-    /// The first of the seeds, which follow each other. Seeds 0 to 4 of the digits were looked at while the
-    /// defaults were chosen
-    #[arg(long, default_value_t = 0)]
-    first_seed: u32,
-    /// Training images
-    #[arg(long)]
-    train_size: Option<usize>,
-    /// Validation images
-    #[arg(long)]
-    val_size: Option<usize>,
-    /// Whether validation labels carry the same noise as training labels
-    #[arg(long, value_enum, default_value = "noisy")]
-    val_labels: ValidationLabels,
-    /// The coordinate that the rule is a function of: cgf (by gradient mass) or cdf (by rank)
-    #[arg(long, default_value = "cgf")]
-    transform: Transform,
-    /// The score of a trial: accuracy, likelihood or calibrated
-    #[arg(long)]
-    score: Option<Score>,
-    /// E_o: candidates that a search tries
-    #[arg(long)]
-    trials: Option<usize>,
-    /// E_f: epochs of a trial, fractions allowed
-    #[arg(long)]
-    trial_epochs: Option<f64>,
-    /// Epochs of a full training
-    #[arg(long)]
-    epochs: Option<usize>,
-    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18, wrn-DEPTH-WIDTH, six-conv
-    #[arg(long)]
-    network: Option<ss_models::NetworkSpec>,
-    /// Epochs between re-readings of the features in the final training; 0 never re-reads
-    #[arg(long)]
-    refresh: Option<usize>,
-    /// Units computed side by side; each gets its share of the threads [default: one a core for digits, 1 else]
-    #[arg(long)]
-    jobs: Option<usize>,
-    /// Where the journal, table1.json and table1.md go; finished cells there are not computed again
-    /// [default: runs/table1-PROFILE-DATASET]
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// No progress display
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 /// A resolved run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) profile: &'static str,
-    pub(crate) dataset: DatasetKind,
-    pub(crate) data_dir: Option<PathBuf>,
-    pub(crate) recipe: Recipe,
-    pub(crate) spec: SamplerSpec,
-    pub(crate) validation_labels: ValidationLabels,
-    pub(crate) noise: Vec<f64>,
+    pub(crate) settings: Settings,
+    pub(crate) noise: Noise,
     pub(crate) methods: Vec<Method>,
-    pub(crate) seeds: u64,
-    pub(crate) first_seed: u64,
-    pub(crate) jobs: usize,
-    pub(crate) threads: usize,
-    pub(crate) out: PathBuf,
-    pub(crate) quiet: bool,
+}
+
+/// The noise of a table.
+#[derive(Clone, Debug)]
+pub(crate) enum Noise {
+    /// Rows of the table: one kind at several rates.
+    Made(Vec<LabelNoise>),
+    /// One row: the labels in a file.
+    File(PathBuf),
+}
+
+impl Noise {
+    fn made(kind: NoiseKind, mut rates: Vec<f64>, profile: Profile) -> Result<Self> {
+        if rates.is_empty() {
+            rates = match profile {
+                Profile::Smoke => vec![0.0, 0.4],
+                Profile::Quick | Profile::Cpu | Profile::Paper => vec![0.0, 0.1, 0.2, 0.3, 0.4],
+            };
+        }
+        // A rate given twice is one row of the table, not one with twice the seeds.
+        let mut seen = BTreeSet::new();
+        rates.retain(|rate| seen.insert(rate.abs().to_bits()));
+        let made = rates.into_iter().map(|rate| LabelNoise::new(kind, rate).context("--noise"));
+        Ok(Self::Made(made.collect::<Result<_>>()?))
+    }
+
+    /// What [`NoiseKind`] or `from-file` is called.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Made(rates) => rates.first().map_or("symmetric", |noise| noise.kind().name()),
+            Self::File(_) => "from-file",
+        }
+    }
+
+    /// The sources of the table's rows, their files read.
+    pub(crate) fn sources(&self, dataset: &Dataset) -> Result<Vec<NoiseSource>> {
+        Ok(match self {
+            Self::Made(rates) => rates.iter().map(|&noise| noise.into()).collect(),
+            Self::File(path) => vec![NoiseSource::Annotated(AnnotatedLabels::read(path, dataset)?)],
+        })
+    }
 }
 
 impl Plan {
     /// Fills in what the flags leave open and checks every value.
     pub(crate) fn resolve(args: Args) -> Result<Self> {
-        let dataset = args.dataset.unwrap_or(match args.profile {
-            Profile::Smoke | Profile::Quick => DatasetKind::Digits,
-            Profile::Cpu => DatasetKind::FashionMnist,
-        });
-        let recipe = recipe(&args, dataset)?;
-        let mut noise = args.noise;
-        if noise.is_empty() {
-            noise = match args.profile {
-                Profile::Smoke => vec![0.0, 0.4],
-                Profile::Quick | Profile::Cpu => vec![0.0, 0.1, 0.2, 0.3, 0.4],
-            };
-        }
-        for &rate in &noise {
-            LabelNoise::new(NoiseKind::Symmetric, rate).context("--noise")?;
-        }
+        let noise = match args.noise_file {
+            Some(file) => Noise::File(file),
+            None => Noise::made(args.noise_kind, args.noise, args.settings.profile)?,
+        };
         // A rate or method given twice is one row of the table, not one with twice the seeds.
-        let mut seen = BTreeSet::new();
-        noise.retain(|rate| seen.insert(rate.abs().to_bits()));
-        let seeds = args.seeds.unwrap_or(if args.profile == Profile::Smoke { 1 } else { 3 });
-        if !(1..=10_000).contains(&seeds) {
-            bail!("--seeds {seeds}: expected at least 1, and at most 10000");
-        }
         let mut methods = args.methods;
         if methods.is_empty() {
             methods = Method::value_variants().to_vec();
         }
         let mut seen = BTreeSet::new();
         methods.retain(|method| seen.insert(*method));
-        let threads = rayon::current_num_threads();
-        let jobs = args.jobs.unwrap_or(if dataset == DatasetKind::Digits { threads } else { 1 });
-        if jobs == 0 {
-            bail!("--jobs 0: expected at least 1");
-        }
-        let profile = args.profile.name();
-        Ok(Self {
-            profile,
-            dataset,
-            data_dir: args.data_dir,
-            spec: SamplerSpec::new(["loss", "renormed_entropy"], args.transform)?,
-            recipe,
-            validation_labels: args.val_labels,
-            noise,
-            methods,
-            seeds,
-            first_seed: args.first_seed.into(),
-            jobs,
-            threads,
-            out: args.out.unwrap_or_else(|| format!("runs/table1-{profile}-{dataset}").into()),
-            quiet: args.quiet,
-        })
+        Ok(Self { settings: Settings::resolve(args.settings, "table1")?, noise, methods })
     }
 
     /// The keys of the cells that the table shows, in the order of its rows.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = Key> + '_ {
-        self.noise.iter().flat_map(move |&noise| {
-            (self.first_seed..self.first_seed + self.seeds)
-                .flat_map(move |seed| self.methods.iter().map(move |&method| Key::new(method, noise, seed)))
-        })
+    pub(crate) fn wanted(&self, sources: &[NoiseSource]) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for source in sources {
+            for seed in self.settings.seeds() {
+                keys.extend(self.methods.iter().map(|&method| Key::new(method, source.rate(), seed)));
+            }
+        }
+        keys
     }
 
     /// What the cells of a journal have in common: everything that changes a result, apart from the keys.
-    pub(crate) fn fingerprint(&self, dataset: &Dataset) -> Result<serde_json::Value> {
-        Ok(serde_json::json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "data_digest": format!("{:016x}", dataset.digest()),
-            "dataset": self.dataset.to_string(),
-            "recipe": serde_json::to_value(&self.recipe)?,
-            "spec": serde_json::to_value(&self.spec)?,
-            "validation_labels": serde_json::to_value(self.validation_labels)?,
-        }))
+    pub(crate) fn fingerprint(&self, dataset: &Dataset, sources: &[NoiseSource]) -> Result<Value> {
+        let mut config = self.settings.fingerprint(dataset)?;
+        if let Value::Object(config) = &mut config {
+            config.insert("noise_kind".into(), self.noise.kind().into());
+            if let Some(digest) = sources.iter().find_map(NoiseSource::digest) {
+                config.insert("noise_file".into(), format!("{digest:016x}").into());
+            }
+        }
+        Ok(config)
     }
-}
-
-fn recipe(args: &Args, dataset: DatasetKind) -> Result<Recipe> {
-    let mut recipe = Recipe::for_dataset(dataset);
-    if args.profile == Profile::Smoke {
-        recipe.train_size = Some(200);
-        recipe.validation_size = 100;
-        recipe.test_size = Some(200);
-        recipe.trials = 4;
-        recipe.set_epochs(4);
-    }
-    if let Some(epochs) = args.epochs {
-        recipe.set_epochs(epochs);
-    }
-    if let Some(size) = args.train_size {
-        recipe.train_size = Some(size);
-    }
-    recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
-    recipe.trials = args.trials.unwrap_or(recipe.trials);
-    recipe.trial_epochs = args.trial_epochs.unwrap_or(recipe.trial_epochs);
-    recipe.score = args.score.unwrap_or(recipe.score);
-    if let Some(network) = &args.network {
-        recipe.network = network.clone();
-    }
-    if let Some(every) = args.refresh {
-        recipe.refresh = (every > 0).then_some(every);
-    }
-    recipe.check()?;
-    Ok(recipe)
 }

@@ -25,8 +25,8 @@ struct Table<'a> {
 pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summary: &[Row]) -> Result<()> {
     let table = Table {
         format_version: 1,
-        profile: plan.profile,
-        dataset: plan.dataset.to_string(),
+        profile: plan.settings.profile,
+        dataset: plan.settings.dataset.to_string(),
         config,
         cells,
         summary,
@@ -34,7 +34,7 @@ pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summ
     let json = serde_json::to_string_pretty(&table)? + "\n";
     let text = markdown(plan, summary);
     for (name, content) in [("table1.json", json), ("table1.md", text)] {
-        ss_cli::artifact::write_text(&plan.out.join(name), &content)?;
+        ss_cli::artifact::write_text(&plan.settings.out.join(name), &content)?;
     }
     Ok(())
 }
@@ -42,34 +42,32 @@ pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summ
 /// The table as Markdown that also reads well in a terminal.
 pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
     let mut out = String::new();
-    let r = &plan.recipe;
+    let r = &plan.settings.recipe;
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
         "# Table 1: {}, profile `{}`\n\n\
-         {} on {} training images, {} epochs; seeds {}; symmetric label noise; {} validation labels ({} images).\n\
+         {} on {} training images, {} epochs; seeds {}; {} label noise; {} validation labels ({} images).\n\
          Search: {} trials of {} epochs from epoch {}, scored by {}, transform {}.\n\
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
          best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
          training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
+         passes that read features. Time: wall-clock seconds of training and search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
          (ss - baseline) / (oracle - baseline).\n",
-        plan.dataset,
-        plan.profile,
+        plan.settings.dataset,
+        plan.settings.profile,
         r.network,
-        r.train_size.map_or_else(|| "all".to_owned(), |size| size.to_string()),
+        plan.settings.train_size_text(),
         r.train.epochs,
-        (plan.first_seed..plan.first_seed + plan.seeds)
-            .map(|seed| seed.to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-        serde_name(&plan.validation_labels),
+        plan.settings.seeds_text(),
+        plan.noise.kind(),
+        serde_name(&plan.settings.validation_labels),
         r.validation_size,
         r.trials,
         r.trial_epochs,
         r.start_epoch,
         r.score,
-        plan.spec.transform(),
+        plan.settings.spec.transform(),
     );
     let header = [
         "noise",
@@ -77,12 +75,14 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
         "method",
         "top-1",
         "best",
+        "top-5",
         "minus baseline",
         "95% interval",
         "gap closed",
         "kept",
         "trials",
         "features",
+        "time",
     ];
     let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
     let rows = summary.iter().map(|row| {
@@ -102,6 +102,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
             row.method.to_string(),
             format!("{:.2}{std}", row.mean),
             format!("{:.2}", row.mean_best),
+            format!("{:.2}", row.mean_top5),
             unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
             interval,
             match row.method {
@@ -113,6 +114,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
             row.kept.map_or_else(String::new, |kept| format!("{kept}/{}", row.n)),
             cost(row.search_cost),
             cost(row.feature_cost),
+            row.relative_time.map_or_else(String::new, |time| format!("{time:.1}")),
         ]
     });
     out + &markdown_table::aligned(&header.map(String::from), &rows.collect::<Vec<_>>())

@@ -22,9 +22,12 @@ pub(crate) struct Row {
     pub(crate) ci95_low: Option<f64>,
     pub(crate) ci95_high: Option<f64>,
     pub(crate) mean_best: f64,
+    pub(crate) mean_top5: f64,
     pub(crate) realized_noise: f64,
     pub(crate) search_cost: f64,
     pub(crate) feature_cost: f64,
+    /// Seconds of training and search over the baseline's, means over the seeds that both have.
+    pub(crate) relative_time: Option<f64>,
     /// Runs of Swift Sampler in which a rule was used; in the others it is the baseline.
     pub(crate) kept: Option<usize>,
     /// `(method - baseline) / (oracle - baseline)`; absent unless the oracle is better than the baseline.
@@ -48,6 +51,10 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
                     .map(|b| c.result.top1_last - b.result.top1_last)
             })
             .collect();
+        let time = |cell: &Cell| cell.result.train_seconds + cell.result.search_seconds;
+        let seconds: Vec<(f64, f64)> = of(method)
+            .filter_map(|c| of(Method::Baseline).find(|b| b.seed == c.seed).map(|b| (time(c), time(b))))
+            .collect();
         let (mean, std) = mean_and_std(&scores);
         let interval = paired_interval(&differences);
         let average = |value: fn(&Cell) -> f64| mean_and_std(&of(method).map(value).collect::<Vec<_>>()).0;
@@ -65,9 +72,11 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             ci95_low: interval.map(|(low, _)| low),
             ci95_high: interval.map(|(_, high)| high),
             mean_best: average(|c| c.result.top1_best),
+            mean_top5: average(|c| c.result.top5_last),
             realized_noise: average(|c| c.realized_noise),
             search_cost: average(|c| c.result.search_cost),
             feature_cost: average(|c| c.result.feature_cost),
+            relative_time: relative_time(&seconds),
             kept: (method == Method::Ss)
                 .then(|| of(method).filter(|c| c.result.search.as_ref().is_some_and(|s| s.kept)).count()),
             gap_closed: diff_vs_baseline.filter(|_| room > 0.0).map(|d| d / room),
@@ -76,8 +85,14 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
     rows
 }
 
+/// The sum of the first of each pair over that of the second.
+fn relative_time(seconds: &[(f64, f64)]) -> Option<f64> {
+    let (own, base) = seconds.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    (base > 0.0).then(|| own / base)
+}
+
 /// The mean (NaN for none) and the sample standard deviation (for at least two).
-fn mean_and_std(values: &[f64]) -> (f64, Option<f64>) {
+pub(crate) fn mean_and_std(values: &[f64]) -> (f64, Option<f64>) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
@@ -88,7 +103,7 @@ fn mean_and_std(values: &[f64]) -> (f64, Option<f64>) {
 ///
 /// Not a bootstrap: with three seeds a percentile bootstrap cannot leave the range of the three
 /// differences and covers far less than it says.
-fn paired_interval(differences: &[f64]) -> Option<(f64, f64)> {
+pub(crate) fn paired_interval(differences: &[f64]) -> Option<(f64, f64)> {
     let (mean, std) = mean_and_std(differences);
     let n = differences.len() as f64;
     let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
@@ -104,7 +119,7 @@ mod tests {
     fn cell(method: &str, seed: u64, top1: f64) -> Cell {
         serde_json::from_value(json!({
             "noise": 0.4, "realized_noise": 0.4, "seed": seed, "method": method, "top1_last": top1,
-            "top1_best": top1, "val_top1": 70.0, "train_seconds": 1.0, "search_seconds": 0.0, "search_cost": 1.0
+            "top1_best": top1, "top5_last": 99.0, "val_top1": 70.0, "train_seconds": 1.0, "search_seconds": 0.0, "search_cost": 1.0
         }))
         .unwrap()
     }

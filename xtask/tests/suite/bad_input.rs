@@ -68,6 +68,9 @@ fn unknown_names_list_the_known_ones() {
     refused(&["--transform", "pdf"], &["--transform", "`pdf`", "cgf or cdf"]);
     refused(&["--score", "f1"], &["--score", "f1", "accuracy", "calibrated"]);
     refused(&["--methods", "ss,sgd"], &["--methods", "sgd", "baseline", "oracle"]);
+    refused(&["--noise-kind", "salt"], &["--noise-kind", "`salt`", "symmetric", "pair-flip"]);
+    refused(&["--noise-file", "x", "--noise", "0.1"], &["--noise-file", "--noise", "cannot be used"]);
+    refused(&["--noise-file", "/no/such"], &["/no/such"]);
     refused(&["--val-labels", "some"], &["--val-labels", "some", "clean", "noisy"]);
     refused(&["--sede", "1"], &["--sede", "--seeds"]);
 }

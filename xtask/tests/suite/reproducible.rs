@@ -1,10 +1,8 @@
 //! The same seed gives the same cells, however the work is spread.
 
-use std::fs;
-
 use tempfile::tempdir;
 
-use crate::run::{smoke, timeless_cells};
+use crate::run::{smoke, timeless_cells, timeless_markdown};
 
 #[test]
 fn threads_and_jobs_do_not_change_a_cell() {
@@ -15,8 +13,8 @@ fn threads_and_jobs_do_not_change_a_cell() {
             .env("RAYON_NUM_THREADS", threads)
             .assert()
             .success();
-        let markdown = fs::read(folder.path().join("table1.md")).unwrap();
-        outcomes.push((threads, jobs, timeless_cells(folder.path()), markdown));
+        let path = folder.path();
+        outcomes.push((threads, jobs, timeless_cells(path), timeless_markdown(path)));
     }
     let (_, _, cells, markdown) = &outcomes[0];
     assert_eq!(cells.len(), 2 * 2 * 3);

@@ -10,20 +10,31 @@ use tempfile::tempdir;
 use crate::run::{journal, key, smoke, table};
 
 const TABLE_FIELDS: [&str; 4] = ["profile", "dataset", "cells", "summary"];
-const CELL_FIELDS: [&str; 10] = [
+const CELL_FIELDS: [&str; 11] = [
     "method",
     "noise",
     "realized_noise",
     "seed",
     "top1_last",
     "top1_best",
+    "top5_last",
     "val_top1",
     "train_seconds",
     "search_seconds",
     "search_cost",
 ];
-const SUMMARY_FIELDS: [&str; 8] =
-    ["method", "noise", "mean", "std", "n", "diff_vs_baseline", "ci95_low", "ci95_high"];
+const SUMMARY_FIELDS: [&str; 10] = [
+    "mean_top5",
+    "relative_time",
+    "method",
+    "noise",
+    "mean",
+    "std",
+    "n",
+    "diff_vs_baseline",
+    "ci95_low",
+    "ci95_high",
+];
 
 #[track_caller]
 fn assert_fields(value: &Value, fields: &[&str]) {
@@ -73,6 +84,8 @@ fn the_smoke_profile_makes_the_documented_table() {
         // 200 test and 100 validation images.
         assert_percent_of(&cell["top1_last"], 200.0);
         assert_percent_of(&cell["top1_best"], 200.0);
+        assert_percent_of(&cell["top5_last"], 200.0);
+        assert!(cell["top5_last"].as_f64() >= cell["top1_last"].as_f64());
         assert_percent_of(&cell["val_top1"], 100.0);
         // Symmetric noise moves labels to other classes only: nominal is realised.
         assert_eq!(cell["realized_noise"], cell["noise"]);
@@ -142,4 +155,49 @@ fn a_value_given_twice_counts_once() {
     assert_eq!(table["cells"].as_array().unwrap().len(), 2);
     assert!(table["summary"].as_array().unwrap().iter().all(|row| row["n"] == 1));
     assert_eq!(journal(out).len(), 3);
+}
+
+#[test]
+fn annotated_labels_are_one_row_at_the_rate_of_the_file() {
+    let folder = tempdir().unwrap();
+    let digits = ss_data::load(ss_data::DatasetKind::Digits, None).unwrap();
+    // Every label of class 3 is an 8, as of an annotator who cannot tell them apart.
+    let labels: Vec<String> =
+        digits.train.labels().iter().map(|&label| if label == 3 { 8 } else { label }.to_string()).collect();
+    let threes = digits.train.labels().iter().filter(|&&label| label == 3).count();
+    let (file, out) = (folder.path().join("labels.txt"), folder.path().join("out"));
+    fs::write(&file, labels.join("\n")).unwrap();
+    let flags = ["--noise-file", file.to_str().unwrap(), "--methods", "baseline,oracle"];
+    smoke(&out, flags).assert().success().stdout(predicate::str::contains("from-file label noise"));
+    let cells = table(&out)["cells"].as_array().unwrap().clone();
+    assert_eq!(cells.len(), 2);
+    let rate = threes as f64 / digits.train.len() as f64;
+    for cell in &cells {
+        assert!((cell["noise"].as_f64().unwrap() - rate).abs() < 1e-12);
+        // That of the 200 training images is near it.
+        assert!((cell["realized_noise"].as_f64().unwrap() - rate).abs() < 0.06, "{cell}");
+    }
+    // Another file is another table.
+    fs::write(&file, labels.join("\n").replacen('0', "1", 1)).unwrap();
+    smoke(&out, flags).assert().failure().stderr(predicate::str::contains("noise_file"));
+    fs::write(&file, "1\n2\n").unwrap();
+    let short = predicate::str::contains("2 labels, but digits has 1797 published training images");
+    smoke(&folder.path().join("other"), flags).assert().failure().stderr(short);
+}
+
+#[test]
+fn kinds_of_noise_differ() {
+    let folder = tempdir().unwrap();
+    let realized = |kind: &str| {
+        let out = folder.path().join(kind);
+        smoke(&out, ["--noise", "0.4", "--noise-kind", kind, "--methods", "baseline"]).assert().success();
+        table(&out)["cells"][0]["realized_noise"].as_f64().unwrap()
+    };
+    assert_eq!(realized("pair-flip"), 0.4);
+    // A tenth of the redrawn labels are right by chance: 0.36 expected, 0.02 its deviation.
+    let inclusive = realized("symmetric-inclusive");
+    assert!(inclusive < 0.4 && inclusive > 0.29, "{inclusive}");
+    let other = ["--noise", "0.4", "--noise-kind", "symmetric", "--methods", "baseline"];
+    let refusal = predicate::str::contains("noise_kind");
+    smoke(&folder.path().join("pair-flip"), other).assert().failure().stderr(refusal);
 }

@@ -37,7 +37,7 @@ impl FineTuning {
         mut observe: impl FnMut(usize),
     ) -> Result<Self> {
         let with = |validation_labels| {
-            let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels };
+            let config = ExperimentConfig { sizes: recipe.sizes(), noise: noise.into(), validation_labels };
             Experiment::prepare(dataset, &config, seed)
         };
         let experiment = with(ValidationLabels::Noisy)?;

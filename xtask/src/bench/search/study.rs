@@ -108,8 +108,11 @@ mod tests {
         let mut objective = FineTuning::prepare(&dataset, &recipe, noise, seed, |_| ()).unwrap();
         let ours = search(&mut objective, Arm::CanonicalRules, TRIALS, SEED, |_| ()).unwrap();
 
-        let config =
-            ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: ValidationLabels::Noisy };
+        let config = ExperimentConfig {
+            sizes: recipe.sizes(),
+            noise: noise.into(),
+            validation_labels: ValidationLabels::Noisy,
+        };
         let experiment = Experiment::prepare(&dataset, &config, seed).unwrap();
         let trainer = Trainer {
             network: recipe.network.clone(),

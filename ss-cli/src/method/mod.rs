@@ -1,0 +1,198 @@
+//! Baseline, oracle and Swift Sampler as complete training methods with comparable budgets.
+
+mod swift_sampler;
+mod training;
+
+pub use swift_sampler::{RuleRun, SearchSummary, find, train_found, train_under};
+pub use training::{Timed, full_run, judge, uniform_run};
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use ss_approx::{Sampling, Trainer, UniformRun};
+use ss_sampler::{SamplerSpec, Weights};
+use ss_seed::Seed;
+
+use crate::search::{SearchJournal, SearchOutcome, TrialRecord};
+use crate::{Experiment, Recipe, Result};
+
+/// A way to train on data with wrong labels.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Every example once an epoch.
+    Baseline,
+    /// Uniform over the truly clean examples: what a perfect sampler of this kind could reach.
+    Oracle,
+    /// Swift Sampler.
+    Ss,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Baseline => "baseline",
+            Self::Oracle => "oracle",
+            Self::Ss => "ss",
+        })
+    }
+}
+
+/// What one method reached on one experiment. Accuracies are in percent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MethodResult {
+    /// The method.
+    pub method: Method,
+    /// Test top-1 of the finished model.
+    pub top1_last: f64,
+    /// Test top-1 of the epoch with the best validation accuracy.
+    pub top1_best: f64,
+    /// Test top-5 of the finished model.
+    pub top5_last: f64,
+    /// Validation top-1 of the finished model, against the validation labels in use.
+    pub val_top1: f64,
+    /// Wall-clock seconds of the training that made the model, and of one that was not kept.
+    pub train_seconds: f64,
+    /// Wall-clock seconds of everything before it: for Swift Sampler all trials (the uniform run is the
+    /// baseline that everyone has).
+    pub search_seconds: f64,
+    /// Cost of all trials in units of one full training.
+    pub search_cost: f64,
+    /// Cost of the forward passes over the training data that read features, for the reference and in the
+    /// final training, in units of one full training: a forward pass is a third of an epoch.
+    #[serde(default)]
+    pub feature_cost: f64,
+    /// What the search found; only for Swift Sampler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSummary>,
+}
+
+/// What is happening, for a progress display.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// An epoch of a full training has ended.
+    Epoch {
+        /// Which method's training it is.
+        method: Method,
+        /// Epochs done.
+        epoch: usize,
+        /// Epochs in all.
+        epochs: usize,
+        /// Mean training loss in nats.
+        loss: f64,
+    },
+    /// A trial of the search has ended.
+    Trial {
+        /// Trials done.
+        trial: usize,
+        /// Trials in all.
+        trials: usize,
+        /// The trial.
+        record: &'a TrialRecord,
+        /// Best score so far.
+        best: f64,
+    },
+    /// A method has finished.
+    Finished {
+        /// What it reached.
+        result: &'a MethodResult,
+    },
+}
+
+/// The result of [`run`] with what the artefacts need.
+pub struct Outcome {
+    /// One result a method, in the order of [`Method`].
+    pub results: Vec<MethodResult>,
+    /// The search, where Swift Sampler was among the methods.
+    pub search: Option<Search>,
+}
+
+/// A search with the run it started from.
+pub struct Search {
+    /// The uniform run.
+    pub uniform: UniformRun,
+    /// The search's outcome; uniform sampling where the model trained under the found rule was not kept.
+    pub outcome: SearchOutcome,
+}
+
+/// What the methods of one experiment share.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// The data.
+    pub experiment: &'a Experiment,
+    /// Network, schedule and search budget.
+    pub recipe: &'a Recipe,
+    /// The rule that Swift Sampler searches.
+    pub spec: &'a SamplerSpec,
+    /// Where networks are trained.
+    pub device: &'a Device,
+    /// Root of all random choices.
+    pub seed: Seed,
+    /// Where the search keeps its trials; `None` keeps them in memory.
+    pub journal: Option<&'a SearchJournal>,
+}
+
+impl<'a> Setup<'a> {
+    /// What trains every network of the experiment.
+    ///
+    /// # Errors
+    /// Settings of training out of range.
+    pub fn trainer(&self) -> Result<Trainer<'a>> {
+        Ok(Trainer {
+            network: self.recipe.network.clone(),
+            data: &self.experiment.train,
+            config: self.recipe.train.clone().check()?,
+            device: self.device.clone(),
+        })
+    }
+}
+
+/// Runs the `methods` on one experiment. Baseline and Swift Sampler share the uniform run; every training
+/// has the same number of steps and the same random numbers.
+///
+/// # Errors
+/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
+/// [`search`].
+pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
+    let Setup { experiment, recipe, .. } = setup;
+    let trainer = setup.trainer()?;
+    // Checked here and not only by the search, which comes after a full training.
+    if let Some(share) = recipe.prune_after {
+        trainer.checkpoint(recipe.trial_epochs, share)?;
+    }
+    let mut outcome = Outcome { results: Vec::new(), search: None };
+    let mut uniform: Option<Timed<UniformRun>> = None;
+    // Baseline before Swift Sampler, which consumes the uniform run that they share.
+    let methods: BTreeSet<Method> = methods.iter().copied().collect();
+    for method in methods {
+        let needs_uniform = matches!(method, Method::Baseline | Method::Ss);
+        if needs_uniform && uniform.is_none() {
+            uniform = Some(uniform_run(&trainer, setup, &mut observe)?);
+        }
+        let result = match (method, &uniform) {
+            (Method::Baseline, Some(uniform)) => {
+                judge(&trainer, experiment, method, &uniform.run.run, uniform.seconds)?
+            }
+            (Method::Oracle, _) => {
+                let clean = experiment.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect();
+                let sampling = Sampling::Fixed(Weights::new(clean)?);
+                let Timed { run, seconds } = full_run(&trainer, setup, method, sampling, &mut observe)?;
+                judge(&trainer, experiment, method, &run, seconds)?
+            }
+            (Method::Ss, Some(_)) => {
+                let Some(uniform) = uniform.take() else { continue };
+                let (result, found) = swift_sampler::swift_sampler(&trainer, setup, &uniform, &mut observe)?;
+                outcome.search = Some(Search { uniform: uniform.run, outcome: found });
+                result
+            }
+            (Method::Baseline | Method::Ss, None) => continue,
+        };
+        observe(Event::Finished { result: &result });
+        outcome.results.push(result);
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,114 @@
+//! Full trainings of an experiment, timed, and what their models reach.
+
+use std::time::Instant;
+
+use ss_approx::{FullRun, Sampling, Score, Trainer, UniformRun, UniformRunConfig};
+
+use super::{Event, Method, MethodResult, Setup};
+use crate::selection::paired;
+use crate::{Experiment, Result};
+
+/// A run and its wall-clock seconds.
+pub struct Timed<T> {
+    /// The run.
+    pub run: T,
+    /// What it took.
+    pub seconds: f64,
+}
+
+/// The uniform run of an experiment: the baseline, and what a search starts from.
+///
+/// # Errors
+/// Those of training.
+pub fn uniform_run(
+    trainer: &Trainer,
+    setup: Setup,
+    observe: &mut impl FnMut(Event),
+) -> Result<Timed<UniformRun>> {
+    let clock = Instant::now();
+    let recipe = setup.recipe;
+    let config = UniformRunConfig {
+        start_epoch: recipe.start_epoch,
+        reference_until: recipe.reference_until,
+        reference_score: recipe.score,
+    };
+    let run = UniformRun::run(trainer, setup.seed, &setup.experiment.validation, config, |report| {
+        observe(Event::Epoch {
+            method: Method::Baseline,
+            epoch: report.epoch + 1,
+            epochs: report.epochs,
+            loss: report.train_loss,
+        });
+    })?;
+    Ok(Timed { run, seconds: clock.elapsed().as_secs_f64() })
+}
+
+/// A training from scratch under `sampling`, shown as one of `method`.
+///
+/// # Errors
+/// Those of training.
+pub fn full_run(
+    trainer: &Trainer,
+    setup: Setup,
+    method: Method,
+    sampling: Sampling,
+    observe: &mut impl FnMut(Event),
+) -> Result<Timed<FullRun>> {
+    let clock = Instant::now();
+    let validation = &setup.experiment.validation;
+    let run = FullRun::run(trainer, setup.seed, sampling, validation, |report, _, _| {
+        observe(Event::Epoch {
+            method,
+            epoch: report.epoch + 1,
+            epochs: report.epochs,
+            loss: report.train_loss,
+        });
+        Ok(())
+    })?;
+    Ok(Timed { run, seconds: clock.elapsed().as_secs_f64() })
+}
+
+/// Test accuracies of a finished run, in percent.
+///
+/// # Errors
+/// Those of predicting: a model that has diverged.
+pub fn judge(
+    trainer: &Trainer,
+    experiment: &Experiment,
+    method: Method,
+    run: &FullRun,
+    train_seconds: f64,
+) -> Result<MethodResult> {
+    let labels = experiment.test.labels();
+    let last = trainer.predict(&run.last, &experiment.test)?;
+    let best = trainer.predict(&run.best, &experiment.test)?;
+    Ok(MethodResult {
+        method,
+        top1_last: 100.0 * last.accuracy(labels)?,
+        top1_best: 100.0 * best.accuracy(labels)?,
+        top5_last: 100.0 * last.top_k_accuracy(labels, 5)?,
+        val_top1: run.history.last().map_or(f64::NAN, |epoch| 100.0 * epoch.accuracy),
+        train_seconds,
+        search_seconds: 0.0,
+        search_cost: 0.0,
+        feature_cost: 0.0,
+        search: None,
+    })
+}
+
+/// Gain in validation accuracy of one finished model over another, and its standard error.
+///
+/// Accuracy, whatever the score of the trials was: a likelihood also rewards mere caution, and what a user
+/// wants of the finished model is the right label.
+pub(super) fn validation_gain(
+    trainer: &Trainer,
+    experiment: &Experiment,
+    run: &FullRun,
+    base: &FullRun,
+) -> Result<(f64, f64)> {
+    let hits = |run: &FullRun| -> Result<Vec<f64>> {
+        let predictions = trainer.predict(&run.last, &experiment.validation)?;
+        Ok(predictions.example_scores(Score::Accuracy, experiment.validation.labels())?)
+    };
+    Ok(paired(&hits(run)?, &hits(base)?))
+}
