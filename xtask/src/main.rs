@@ -3,6 +3,7 @@
 mod bench;
 mod chart;
 mod fidelity;
+mod figure3;
 mod journal;
 mod markdown_table;
 mod settings;
@@ -31,6 +32,8 @@ enum Task {
     ReproduceTable1(Box<table1::Args>),
     /// The fast approximation: do short trials rank samplers as full trainings do?
     ReproduceFidelity(Box<fidelity::Args>),
+    /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
+    ReproduceFigure3(Box<figure3::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproduceTable1(args) => table1::run(*args),
         Task::ReproduceFidelity(args) => fidelity::run(*args),
+        Task::ReproduceFigure3(args) => figure3::run(*args),
         Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };
