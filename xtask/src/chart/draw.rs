@@ -123,8 +123,8 @@ impl Frame<'_, '_> {
         for series in &panel.series {
             self.band(series)?;
         }
-        for (value, name) in &panel.guides {
-            self.guide(*value, name)?;
+        for (k, (value, name)) in panel.guides.iter().enumerate() {
+            self.guide(*value, name, k % 2 == 0)?;
         }
         for series in &panel.series {
             let points: Vec<(i32, i32)> = series.points.iter().map(|&at| self.at(at)).collect();
@@ -144,11 +144,12 @@ impl Frame<'_, '_> {
         let low = series.band.iter().map(|&(x, low, _)| self.at((x, low)));
         let high = series.band.iter().rev().map(|&(x, _, high)| self.at((x, high)));
         let edge: Vec<(i32, i32)> = low.chain(high).collect();
-        self.root.draw(&Polygon::new(edge, series.style.colour.mix(0.16)))
+        self.root.draw(&Polygon::new(edge, series.style.colour.mix(0.13)))
     }
 
-    /// A dotted line with its name above its right end, inside the frame.
-    fn guide(&self, value: f64, name: &str) -> Drawn {
+    /// A dotted line with its name above one of its ends, inside the frame: at alternating ends, names of guides that
+    /// are close to each other stay apart.
+    fn guide(&self, value: f64, name: &str, at_right: bool) -> Drawn {
         let (left, y) = (self.corner.0, self.y(value));
         for x in (left..left + FRAME.0).step_by(6) {
             self.root.draw(&PathElement::new([(x, y), ((x + 3).min(left + FRAME.0), y)], GUIDE))?;
@@ -156,8 +157,10 @@ impl Frame<'_, '_> {
         // Below the line where there is no room above it.
         let above = y - self.corner.1 > 18;
         let vertical = if above { VPos::Bottom } else { VPos::Top };
-        let style = ("sans-serif", 12).into_font().color(&GUIDE).pos(Pos::new(HPos::Right, vertical));
-        let at = (left + FRAME.0 - 5, if above { y - 2 } else { y + 3 });
+        let (horizontal, x) =
+            if at_right { (HPos::Right, left + FRAME.0 - 5) } else { (HPos::Left, left + 5) };
+        let style = ("sans-serif", 12).into_font().color(&GUIDE).pos(Pos::new(horizontal, vertical));
+        let at = (x, if above { y - 2 } else { y + 3 });
         self.root.draw(&Text::new(name.to_owned(), at, style))
     }
 

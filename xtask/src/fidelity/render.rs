@@ -105,7 +105,11 @@ fn verdict(summary: &Summary) -> String {
                 over_seeds(&row.fidelity.better_half),
                 row.cost,
                 row.search_cost,
-                if row.meets { " It meets both bars." } else { " It does not meet both bars." },
+                match (row.meets, row.meets_on_every_seed) {
+                    (_, true) => " It meets both bars, on every seed.",
+                    (true, false) => " It meets both bars on average, not on every seed.",
+                    (false, false) => " It does not meet both bars.",
+                },
             ),
             None => writeln!(out, "- {what}: {otherwise}"),
         };
@@ -157,7 +161,7 @@ fn table(summary: &Summary, labels: ValidationLabels) -> String {
             over_seeds(whole),
             over_seeds(better_half),
             separation.map_or_else(String::new, |s| format!("{s:.1}")),
-            format!("{:.1}", -100.0 * choice_loss + 0.0),
+            format!("{:.1}", 100.0 * choice_loss),
             format!("{:.3}", row.cost),
             format!("{:.2}", row.search_cost),
             marks.join(", "),
