@@ -3,12 +3,17 @@
 mod bench;
 mod chart;
 mod fidelity;
+mod figure1;
 mod figure3;
 mod journal;
 mod markdown_table;
 mod settings;
+mod statistics;
 mod table1;
+mod table9;
 mod tidy;
+mod training_events;
+mod transfer;
 mod workers;
 
 use std::process::ExitCode;
@@ -34,6 +39,12 @@ enum Task {
     ReproduceFidelity(Box<fidelity::Args>),
     /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
     ReproduceFigure3(Box<figure3::Args>),
+    /// Table 9: the number of optimisation steps E_o.
+    ReproduceTable9(Box<table9::Args>),
+    /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
+    ReproduceFigure1(Box<figure1::Args>),
+    /// Transfer: a sampler searched on one network, used on others.
+    ReproduceTransfer(Box<transfer::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -45,6 +56,9 @@ fn main() -> ExitCode {
         Task::ReproduceTable1(args) => table1::run(*args),
         Task::ReproduceFidelity(args) => fidelity::run(*args),
         Task::ReproduceFigure3(args) => figure3::run(*args),
+        Task::ReproduceTable9(args) => table9::run(*args),
+        Task::ReproduceFigure1(args) => figure1::run(*args),
+        Task::ReproduceTransfer(args) => transfer::run(*args),
         Task::Bench(args) => bench::run(args),
         Task::Tidy => tidy::run(),
     };

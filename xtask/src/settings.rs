@@ -6,9 +6,10 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use ss_approx::Score;
-use ss_cli::{Recipe, ValidationLabels};
+use ss_cli::{Experiment, ExperimentConfig, NoiseSource, Recipe, ValidationLabels};
 use ss_data::{Dataset, DatasetKind};
 use ss_sampler::{SamplerSpec, Transform};
+use ss_seed::Seed;
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -155,6 +156,18 @@ impl Settings {
     /// Reads the dataset.
     pub(crate) fn load(&self) -> Result<Dataset> {
         Ok(ss_data::load(self.dataset, self.data_dir.as_deref())?)
+    }
+
+    /// The data of one seed.
+    pub(crate) fn experiment(&self, dataset: &Dataset, noise: NoiseSource, seed: Seed) -> Result<Experiment> {
+        let sizes = self.recipe.sizes();
+        let config = ExperimentConfig { sizes, noise, validation_labels: self.validation_labels };
+        Ok(Experiment::prepare(dataset, &config, seed)?)
+    }
+
+    /// All trials of a search in units of one full training.
+    pub(crate) fn search_work(&self) -> f64 {
+        self.recipe.trials as f64 * self.recipe.trial_epochs / self.recipe.train.epochs as f64
     }
 
     /// The seeds.

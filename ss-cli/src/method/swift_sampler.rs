@@ -193,6 +193,21 @@ pub fn train_found(
     Ok(result)
 }
 
+impl MethodResult {
+    /// The same model, as the choice of a search that has gone on and not changed its mind.
+    #[must_use]
+    pub fn after_more_trials(self, outcome: &SearchOutcome) -> Self {
+        let search = self.search.map(|summary| SearchSummary {
+            chosen: outcome.trials[outcome.choice.trial].name.clone(),
+            gain: outcome.choice.gain,
+            standard_error: outcome.choice.standard_error,
+            trials: outcome.trials.clone(),
+            ..summary
+        });
+        Self { search_cost: outcome.cost, search, ..self }
+    }
+}
+
 /// Probability that a wrong label has the larger value, ties counted half; `None` when one class is empty.
 fn auroc(values: &[f32], positive: &[bool]) -> Option<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();

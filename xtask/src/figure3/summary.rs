@@ -9,7 +9,7 @@ use crate::bench::bo::quantile;
 use crate::bench::search::arm::Arm;
 use crate::bench::search::objective::Reading;
 use crate::bench::search::record::{ReferenceRun, SearchRun};
-use crate::table1::statistics::{mean_and_std, paired_interval};
+use crate::statistics::{mean_and_std, paired_interval};
 
 /// The figure's numbers.
 #[derive(Clone, Debug, Serialize)]

@@ -3,7 +3,7 @@
 mod cells;
 mod profile;
 mod render;
-pub(crate) mod statistics;
+mod statistics;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use ss_cli::method::Event;
-use ss_cli::progress::{Part, Progress, print};
-use ss_cli::{Experiment, ExperimentConfig, Method, MethodResult, NoiseSource, Setup};
+use ss_cli::progress::{Progress, print};
+use ss_cli::{Method, MethodResult, NoiseSource, Setup};
 use ss_data::Dataset;
 use ss_seed::Seed;
 
 use crate::journal::{self, Place};
-use crate::workers;
+use crate::{training_events, workers};
 use cells::Cell;
 pub(crate) use profile::Args;
 use profile::Plan;
@@ -65,8 +65,7 @@ impl Unit {
     /// Work in full trainings.
     fn work(&self, plan: &Plan) -> f64 {
         let has = |method| f64::from(u8::from(self.methods.contains(&method)));
-        let search = plan.settings.recipe.trials as f64 * plan.settings.recipe.trial_epochs
-            / plan.settings.recipe.train.epochs as f64;
+        let search = plan.settings.search_work();
         let uniform = has(Method::Baseline).max(has(Method::Ss));
         uniform + has(Method::Oracle) + has(Method::Ss) * (1.0 + search)
     }
@@ -104,15 +103,8 @@ fn compute_unit(
     progress: &Progress,
 ) -> Result<()> {
     let seed = Seed::new(unit.seed);
-    let config = ExperimentConfig {
-        sizes: plan.settings.recipe.sizes(),
-        noise: unit.noise.clone(),
-        validation_labels: plan.settings.validation_labels,
-    };
-    let experiment = Experiment::prepare(dataset, &config, seed)?;
+    let experiment = plan.settings.experiment(dataset, unit.noise.clone(), seed)?;
     let part = progress.part(format!("noise {:.0}%, seed {}", 100.0 * unit.noise.rate(), unit.seed));
-    let epoch_work = 1.0 / plan.settings.recipe.train.epochs as f64;
-    let trial_work = plan.settings.recipe.trial_epochs * epoch_work;
     let mut journaled: Result<()> = Ok(());
     // Each cell as soon as it is finished: a kill loses one training, not three.
     let mut keep = |result: &MethodResult| {
@@ -138,27 +130,8 @@ fn compute_unit(
     };
     ss_cli::method::run(setup, &unit.methods, |event| match event {
         Event::Finished { result } => keep(result),
-        event => report(&part, event, epoch_work, trial_work),
+        event => training_events::show(&part, event, &plan.settings.recipe),
     })
     .with_context(|| format!("noise {}, seed {}", unit.noise.rate(), unit.seed))?;
     journaled
-}
-
-fn report(part: &Part, event: Event, epoch_work: f64, trial_work: f64) {
-    match event {
-        Event::Epoch { method, epoch, epochs, loss } => {
-            part.advance(epoch_work, &format!("{method}, epoch {epoch}/{epochs}, loss {loss:.3}"));
-        }
-        Event::Trial { trial, trials, record, best } => {
-            let score = match (record.score, record.pruned) {
-                (Some(score), _) => format!("{score:.4}"),
-                (None, Some(score)) => format!("stopped at {score:.4}"),
-                (None, None) => "failed".to_owned(),
-            };
-            let line =
-                format!("ss, trial {trial}/{trials} ({}): {score}, best so far {best:.4}", record.name);
-            part.advance(trial_work, &line);
-        }
-        Event::Finished { .. } => {}
-    }
 }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use ss_cli::Method;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::cells::Cell;
+use crate::statistics::{mean_and_std, paired_interval};
 
 /// One row of the table: a method at a noise rate, over seeds. Accuracies are test top-1 of the finished
 /// model, in percent.
@@ -91,26 +91,6 @@ fn relative_time(seconds: &[(f64, f64)]) -> Option<f64> {
     (base > 0.0).then(|| own / base)
 }
 
-/// The mean (NaN for none) and the sample standard deviation (for at least two).
-pub(crate) fn mean_and_std(values: &[f64]) -> (f64, Option<f64>) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    (mean, (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
-}
-
-/// Student's 95% interval for the mean of paired differences.
-///
-/// Not a bootstrap: with three seeds a percentile bootstrap cannot leave the range of the three
-/// differences and covers far less than it says.
-pub(crate) fn paired_interval(differences: &[f64]) -> Option<(f64, f64)> {
-    let (mean, std) = mean_and_std(differences);
-    let n = differences.len() as f64;
-    let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
-    let half = quantile * std? / n.sqrt();
-    Some((mean - half, mean + half))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,15 +102,6 @@ mod tests {
             "top1_best": top1, "top5_last": 99.0, "val_top1": 70.0, "train_seconds": 1.0, "search_seconds": 0.0, "search_cost": 1.0
         }))
         .unwrap()
-    }
-
-    #[test]
-    fn intervals_agree_with_scipy() {
-        // scipy 1.16: stats.t.interval(0.95, 2, loc=10, scale=stats.sem([8, 10, 12]))
-        let (low, high) = paired_interval(&[8.0, 10.0, 12.0]).unwrap();
-        assert!((low - 5.031_724_575_089_62).abs() < 1e-6 && (high - 14.968_275_424_910_38).abs() < 1e-6);
-        assert_eq!(paired_interval(&[1.0]), None);
-        assert_eq!(paired_interval(&[]), None);
     }
 
     #[test]

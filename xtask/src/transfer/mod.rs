@@ -1,0 +1,263 @@
+//! `reproduce-transfer`: a sampler searched on one network and used on others, the small form of Table 2.
+//!
+//! A rule is a function of ranks, so on another network it is applied to the ranks of that network's own features:
+//! no trial is made there. Like a rule that was searched, it is kept only where the model trained under it beats the
+//! baseline on validation data.
+
+mod render;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use ss_approx::sampling::rank;
+use ss_approx::{Sampling, UniformRun};
+use ss_cli::method::{self, Event, Timed};
+use ss_cli::progress::{Part, Progress, print};
+use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchOutcome, Setup};
+use ss_data::{Dataset, DatasetKind, LabelNoise, NoiseKind};
+use ss_models::NetworkSpec;
+use ss_sampler::{SamplerParams, Weights};
+use ss_seed::Seed;
+
+use crate::journal::{self, Place};
+use crate::settings::{self, Settings};
+use crate::{training_events, workers};
+
+/// Flags of `reproduce-transfer`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    settings: settings::Args,
+    /// Share of wrong training labels, in [0, 1)
+    #[arg(long, default_value_t = 0.4)]
+    noise: f64,
+    /// Networks that use the sampler besides the one it is searched on, which is --network [default: for digits
+    /// resnet8-16-32-64,wrn-10-1,six-conv; for the others resnet20,wrn-16-1,six-conv or resnet8]
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<NetworkSpec>,
+}
+
+/// How the model of a cell was trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Column {
+    Baseline,
+    Oracle,
+    /// A sampler searched on this network.
+    SsSelf,
+    /// The sampler searched on the source network.
+    SsSource,
+}
+
+/// One (network, column, seed).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Cell {
+    network: NetworkSpec,
+    column: Column,
+    seed: u64,
+    realized_noise: f64,
+    /// Whether a rule was used; absent where there is none to use.
+    kept: Option<bool>,
+    #[serde(flatten)]
+    result: MethodResult,
+}
+
+type Journal = journal::Journal<Cell>;
+
+/// A resolved run.
+struct Plan {
+    settings: Settings,
+    noise: LabelNoise,
+    /// The source first.
+    networks: Vec<NetworkSpec>,
+}
+
+/// Computes the seeds that the journal of `--out` lacks, then writes and prints the table.
+pub(crate) fn run(args: Args) -> Result<()> {
+    let plan = Plan::resolve(args)?;
+    let dataset = plan.settings.load()?;
+    let fingerprint = plan.fingerprint(&dataset)?;
+    let place = Place { folder: &plan.settings.out, file: "cells.jsonl", task: "transfer_journal" };
+    let journal = Journal::open(place, &fingerprint)?;
+    let done: BTreeSet<(String, Column, u64)> =
+        journal.cells().iter().map(|cell| (cell.network.to_string(), cell.column, cell.seed)).collect();
+    let whole = |seed: u64| {
+        plan.networks.iter().enumerate().all(|(place, network)| {
+            columns(place).iter().all(|&column| done.contains(&(network.to_string(), column, seed)))
+        })
+    };
+    let missing: Vec<u64> = plan.settings.seeds().filter(|&seed| !whole(seed)).collect();
+    let progress =
+        Progress::new(missing.len() as f64 * plan.work(), plan.settings.quiet || missing.is_empty());
+    let computed = workers::run(&plan.settings, missing, |seed| {
+        let keep = |cell: Cell| -> Result<()> {
+            if done.contains(&(cell.network.to_string(), cell.column, cell.seed)) {
+                return Ok(());
+            }
+            progress.keep(&format!(
+                "{} {:?} seed {}: top-1 {:.2}",
+                cell.network, cell.column, cell.seed, cell.result.top1_last
+            ));
+            journal.append(cell)
+        };
+        let part = progress.part(format!("seed {seed}"));
+        plan.compute(&dataset, seed, &part, keep).with_context(|| format!("seed {seed}"))
+    });
+    progress.finish();
+    computed?;
+    let mut cells = journal.cells();
+    cells.retain(|cell| plan.settings.seeds().contains(&cell.seed));
+    let place = |cell: &Cell| plan.networks.iter().position(|network| *network == cell.network);
+    cells.sort_by_key(|cell| (place(cell), cell.column, cell.seed));
+    print(&render::write(&plan, fingerprint, &cells)?);
+    Ok(())
+}
+
+/// The columns of the network at `place`; the source network has no sampler but its own.
+fn columns(place: usize) -> &'static [Column] {
+    let all = &[Column::Baseline, Column::Oracle, Column::SsSelf, Column::SsSource];
+    if place == 0 { &all[..3] } else { all }
+}
+
+impl Plan {
+    fn resolve(args: Args) -> Result<Self> {
+        let noise = LabelNoise::new(NoiseKind::Symmetric, args.noise).context("--noise")?;
+        let settings = Settings::resolve(args.settings, "transfer")?;
+        let mut targets = args.targets;
+        if targets.is_empty() {
+            let names = match settings.dataset {
+                DatasetKind::Digits => ["resnet8-16-32-64", "wrn-10-1", "six-conv"],
+                DatasetKind::FashionMnist => ["resnet20", "wrn-16-1", "six-conv"],
+                DatasetKind::Cifar10 | DatasetKind::Cifar100 => ["resnet8", "wrn-16-1", "six-conv"],
+            };
+            targets = names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        }
+        let mut networks = vec![settings.recipe.network.clone()];
+        for target in targets {
+            if !networks.contains(&target) {
+                networks.push(target);
+            }
+        }
+        Ok(Self { settings, noise, networks })
+    }
+
+    /// Everything that changes a cell, apart from its network, column and seed. The source is part of it.
+    fn fingerprint(&self, dataset: &Dataset) -> Result<serde_json::Value> {
+        let mut config = self.settings.fingerprint(dataset)?;
+        config["noise"] = self.noise.rate().into();
+        Ok(config)
+    }
+
+    /// Work of one seed in full trainings.
+    fn work(&self) -> f64 {
+        self.networks.len() as f64 * (3.0 + self.settings.search_work()) + self.networks.len() as f64 - 1.0
+    }
+
+    fn compute(
+        &self,
+        dataset: &Dataset,
+        seed: u64,
+        part: &Part,
+        keep: impl Fn(Cell) -> Result<()>,
+    ) -> Result<()> {
+        let root = Seed::new(seed);
+        let experiment = self.settings.experiment(dataset, self.noise.into(), root)?;
+        let mut source: Option<SearchOutcome> = None;
+        for network in &self.networks {
+            let recipe = Recipe { network: network.clone(), ..self.settings.recipe.clone() };
+            let setup = Setup {
+                experiment: &experiment,
+                recipe: &recipe,
+                spec: &self.settings.spec,
+                device: &Device::Cpu,
+                seed: root,
+                journal: None,
+            };
+            let cell = |column, kept, result| Cell {
+                network: network.clone(),
+                column,
+                seed,
+                realized_noise: experiment.realized_noise,
+                kept,
+                result,
+            };
+            let bench = Bench { experiment: &experiment, setup, part };
+            let uniform = bench.uniform()?;
+            let judged = bench.judge(Method::Baseline, &uniform.run.run, uniform.seconds)?;
+            keep(cell(Column::Baseline, None, judged.clone()))?;
+            keep(cell(Column::Oracle, None, bench.oracle()?))?;
+            let outcome = bench.search(&uniform)?;
+            let own = bench.train_found(&uniform, &outcome)?;
+            let kept = own.search.as_ref().map(|search| search.kept);
+            keep(cell(Column::SsSelf, kept, own))?;
+            match &source {
+                None => source = Some(outcome),
+                Some(found) if found.choice.trial == 0 => {
+                    keep(cell(Column::SsSource, Some(false), MethodResult { method: Method::Ss, ..judged }))?;
+                }
+                Some(found) => {
+                    let (kept, result) = bench.train_under(&uniform, &found.params)?;
+                    keep(cell(Column::SsSource, Some(kept), result))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One network on the data of one seed.
+struct Bench<'a> {
+    experiment: &'a Experiment,
+    setup: Setup<'a>,
+    part: &'a Part<'a>,
+}
+
+impl Bench<'_> {
+    fn show(&self) -> impl FnMut(Event) + '_ {
+        |event| training_events::show(self.part, event, self.setup.recipe)
+    }
+
+    fn uniform(&self) -> Result<Timed<UniformRun>> {
+        Ok(method::uniform_run(&self.setup.trainer()?, self.setup, &mut self.show())?)
+    }
+
+    fn judge(&self, method: Method, run: &ss_approx::FullRun, seconds: f64) -> Result<MethodResult> {
+        Ok(method::judge(&self.setup.trainer()?, self.experiment, method, run, seconds)?)
+    }
+
+    fn oracle(&self) -> Result<MethodResult> {
+        let clean = self.experiment.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect();
+        let sampling = Sampling::Fixed(Weights::new(clean)?);
+        let trainer = self.setup.trainer()?;
+        let Timed { run, seconds } =
+            method::full_run(&trainer, self.setup, Method::Oracle, sampling, &mut self.show())?;
+        self.judge(Method::Oracle, &run, seconds)
+    }
+
+    fn search(&self, uniform: &Timed<UniformRun>) -> Result<SearchOutcome> {
+        Ok(method::find(&self.setup.trainer()?, self.setup, &uniform.run, &mut self.show())?.run)
+    }
+
+    fn train_found(&self, uniform: &Timed<UniformRun>, outcome: &SearchOutcome) -> Result<MethodResult> {
+        Ok(method::train_found(&self.setup.trainer()?, self.setup, uniform, outcome, &mut self.show())?)
+    }
+
+    /// A rule that was searched elsewhere, on this network's features: whether its model is kept, and the result.
+    fn train_under(
+        &self,
+        uniform: &Timed<UniformRun>,
+        params: &SamplerParams,
+    ) -> Result<(bool, MethodResult)> {
+        let trainer = self.setup.trainer()?;
+        let weights = rank(self.setup.spec, &uniform.run.features)?.weights(params)?;
+        let rule =
+            method::train_under(&trainer, self.setup, &uniform.run, params, &weights, &mut self.show())?;
+        let result = match rule.training.filter(|_| rule.kept) {
+            Some(Timed { run, seconds }) => self.judge(Method::Ss, &run, seconds)?,
+            None => self.judge(Method::Ss, &uniform.run.run, uniform.seconds)?,
+        };
+        Ok((rule.kept, result))
+    }
+}
