@@ -35,16 +35,16 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(Box<table1::Args>),
-    /// The fast approximation: do short trials rank samplers as full trainings do?
-    ReproduceFidelity(Box<fidelity::Args>),
-    /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
-    ReproduceFigure3(Box<figure3::Args>),
     /// Table 9: the number of optimisation steps E_o.
     ReproduceTable9(Box<table9::Args>),
     /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
     ReproduceFigure1(Box<figure1::Args>),
+    /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
+    ReproduceFigure3(Box<figure3::Args>),
     /// Transfer: a sampler searched on one network, used on others.
     ReproduceTransfer(Box<transfer::Args>),
+    /// The fast approximation: do short trials rank samplers as full trainings do?
+    ReproduceFidelity(Box<fidelity::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.

@@ -123,8 +123,8 @@ impl Frame<'_, '_> {
         for series in &panel.series {
             self.band(series)?;
         }
-        for (k, (value, name)) in panel.guides.iter().enumerate() {
-            self.guide(*value, name, k % 2 == 0)?;
+        for (value, _) in &panel.guides {
+            self.guide(*value)?;
         }
         for series in &panel.series {
             let points: Vec<(i32, i32)> = series.points.iter().map(|&at| self.at(at)).collect();
@@ -132,6 +132,9 @@ impl Frame<'_, '_> {
             for &point in &points {
                 marker(self.root, point, series.style)?;
             }
+        }
+        for (k, (value, name)) in panel.guides.iter().enumerate() {
+            self.guide_name(*value, name, k % 2 == 0)?;
         }
         let outline = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
         self.root.draw(&PathElement::new(outline, INK))
@@ -147,21 +150,27 @@ impl Frame<'_, '_> {
         self.root.draw(&Polygon::new(edge, series.style.colour.mix(0.13)))
     }
 
-    /// A dotted line with its name above one of its ends, inside the frame: at alternating ends, names of guides that
-    /// are close to each other stay apart.
-    fn guide(&self, value: f64, name: &str, at_right: bool) -> Drawn {
+    /// A dotted line across the frame.
+    fn guide(&self, value: f64) -> Drawn {
         let (left, y) = (self.corner.0, self.y(value));
         for x in (left..left + FRAME.0).step_by(6) {
             self.root.draw(&PathElement::new([(x, y), ((x + 3).min(left + FRAME.0), y)], GUIDE))?;
         }
+        Ok(())
+    }
+
+    /// A guide's name above one of its ends, inside the frame, on a ground that lets little of the curves through: at
+    /// alternating ends, names of guides that are close to each other stay apart.
+    fn guide_name(&self, value: f64, name: &str, at_right: bool) -> Drawn {
+        let (left, y) = (self.corner.0, self.y(value));
         // Below the line where there is no room above it.
-        let above = y - self.corner.1 > 18;
-        let vertical = if above { VPos::Bottom } else { VPos::Top };
-        let (horizontal, x) =
-            if at_right { (HPos::Right, left + FRAME.0 - 5) } else { (HPos::Left, left + 5) };
-        let style = ("sans-serif", 12).into_font().color(&GUIDE).pos(Pos::new(horizontal, vertical));
-        let at = (x, if above { y - 2 } else { y + 3 });
-        self.root.draw(&Text::new(name.to_owned(), at, style))
+        let top = if y - self.corner.1 > 18 { y - 16 } else { y + 2 };
+        let width = text_width(name, 12);
+        let x = if at_right { left + FRAME.0 - 4 - width } else { left + 4 };
+        self.root
+            .draw(&Rectangle::new([(x - 2, top), (x + width + 2, top + 14)], WHITE.mix(0.8).filled()))?;
+        let style = ("sans-serif", 12).into_font().color(&GUIDE).pos(Pos::new(HPos::Left, VPos::Center));
+        self.root.draw(&Text::new(name.to_owned(), (x, top + 7), style))
     }
 
     fn x(&self, value: f64) -> i32 {

@@ -31,8 +31,8 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
             100.0 * plan.noise.rate()
         ),
         subtitle: format!(
-            "Spearman, {} samplers, noisy validation labels; mean over {} seeds. Whole panel above, better half below. Grey bar: \
-             lowest to highest seed of the default.",
+            "Spearman, {} samplers, noisy validation labels; mean over {} seeds. Grey bar: lowest to highest seed of the default. \
+             Vertical ranges differ.",
             summary.panel.len(),
             plan.settings.seeds
         ),
@@ -82,6 +82,7 @@ fn panel(summary: &Summary, looks: &Looks, yardstick: Yardstick, half: Half, bar
     costs.dedup();
     let ticks: Vec<(f64, String)> =
         costs.iter().map(|&cost| (cost, format!("{:.3}", cost).trim_end_matches('0').to_owned())).collect();
+    let low = lowest(&rows, half);
     let name = match half {
         Half::Whole => "whole panel",
         Half::Better => "better half",
@@ -89,17 +90,17 @@ fn panel(summary: &Summary, looks: &Looks, yardstick: Yardstick, half: Half, bar
     Panel {
         title: format!("{}: {name}", yardstick.score),
         x: Axis::logarithmic("cost of a trial, in full trainings", &ticks),
-        y: Axis::between("Spearman's correlation", lowest(summary, half), 1.06),
+        y: Axis::between("Spearman's correlation", low, 1.0 + 0.05 * (1.0 - low)),
         guides: vec![(bar, format!("{bar}"))],
         series,
     }
 }
 
-/// One range for a row of panels.
-fn lowest(summary: &Summary, half: Half) -> f64 {
-    let noisy = summary.rows.iter().filter(|row| row.yardstick.labels == ValidationLabels::Noisy);
-    let lowest = noisy.filter_map(|row| half.of(&row.fidelity)).map(|of| of.mean).fold(0.5, f64::min);
-    lowest - 0.1
+/// The lower end of a panel's axis: scores differ too much for one range.
+fn lowest(rows: &[&Row], half: Half) -> f64 {
+    let lowest = |over: &OverSeeds, row: &Row| if row.default { over.lowest } else { over.mean };
+    let found = rows.iter().filter_map(|row| Some(lowest(half.of(&row.fidelity)?, row))).fold(0.75, f64::min);
+    1.0 - 1.06 * (1.0 - found)
 }
 
 /// Starts have colours, rates have markers.

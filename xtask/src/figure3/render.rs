@@ -67,9 +67,9 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
          A best score is chosen among noisy scores and so too high, the more so the more a search concentrates on good rules; true\n\
          labels are not chosen.\n\n\
          Starts: the arms with simple rules begin with the same 13 (uniform sampling; drop or ramp down the largest losses;\n\
-         prefer the middle), each written in its own coordinate, and with them the trials up to 13 are nearly the same for cgf\n\
-         and cdf. A Sobol start is six quasi-random points of the cube, the same for cgf and cdf. RL, random search and evolution\n\
-         begin with points of their own; they search the raw cube of cgf rules.\n\n",
+         prefer the middle), each written in its own coordinate: their first 13 trials are nearly the same for cgf and cdf.\n\
+         A Sobol start is six quasi-random points of the cube, the same for cgf and cdf. RL, random search and evolution begin with\n\
+         points of their own; they search the raw cube of cgf rules.\n\n",
         plan.settings.dataset,
         plan.settings.profile,
         r.network,
