@@ -154,7 +154,7 @@ fn flags_that_cannot_be_used_are_refused() {
         ("reproduce-figure3", &["--arms", "bo"], "canonical-rules-cdf"),
         ("reproduce-figure3", &["--transform", "cdf"], "--arms"),
         ("reproduce-figure3", &["--val-labels", "clean"], "noisy"),
-        ("reproduce-figure3", &["--trials", "0"], "--trials 0"),
+        ("reproduce-figure3", &["--trials", "0"], "at least 1"),
     ] {
         let folder = tempdir().unwrap();
         let assert = study(task, folder.path(), flags).assert().code(2).stdout(predicate::str::is_empty());
