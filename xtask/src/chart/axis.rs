@@ -49,7 +49,7 @@ impl Axis {
             values.iter().map(|(value, text)| (Self::doublings(*value), text.clone())).collect();
         let low = ticks.iter().map(|t| t.0).fold(f64::INFINITY, f64::min);
         let high = ticks.iter().map(|t| t.0).fold(f64::NEG_INFINITY, f64::max);
-        let (low, high) = if low <= high { (low - 0.4, high + 0.4) } else { (0.0, 1.0) };
+        let (low, high) = if low <= high { (low - 0.6, high + 0.4) } else { (0.0, 1.0) };
         Self { label: label.into(), low, high, ticks }
     }
 
@@ -96,6 +96,6 @@ mod tests {
             assert!(axis.low < axis.high && (1..=9).contains(&axis.ticks.len()), "{values:?}: {axis:?}");
         }
         let axis = Axis::logarithmic("x", &[(0.5, "half".into()), (2.0, "two".into())]);
-        assert!((axis.place(Axis::doublings(1.0)) - 0.5).abs() < 1e-12);
+        assert!((axis.place(Axis::doublings(1.0)) - 1.6 / 3.0).abs() < 1e-12);
     }
 }

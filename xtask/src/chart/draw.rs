@@ -134,7 +134,7 @@ impl Frame<'_, '_> {
             }
         }
         for (k, (value, name)) in panel.guides.iter().enumerate() {
-            self.guide_name(*value, name, k % 2 == 0)?;
+            self.guide_name(*value, name, k % 2 == 1)?;
         }
         let outline = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
         self.root.draw(&PathElement::new(outline, INK))

@@ -62,13 +62,6 @@ fn panel(summary: &Summary, looks: &Looks, yardstick: Yardstick, half: Half, bar
     let rows: Vec<&Row> = summary.rows.iter().filter(|row| row.yardstick == yardstick).collect();
     let at = |row: &Row| Some((Axis::doublings(row.cost), half.of(&row.fidelity)?.mean));
     let mut series: Vec<Series> = Vec::new();
-    if let Some(row) = rows.iter().find(|row| row.default)
-        && let (Some(point), Some(range)) = (at(row), half.of(&row.fidelity))
-    {
-        let ring = Style { colour: SINGLED_OUT, line: Line::None, marker: Marker::Ring };
-        let band = [-0.05, 0.05].map(|shift| (point.0 + shift, range.lowest, range.highest)).to_vec();
-        series.push(Series { style: ring, points: vec![point], band });
-    }
     for &start in &looks.starts {
         for &rate in &looks.rates {
             let of = |row: &&&Row| row.setting.start_epoch == start && row.setting.rate == rate;
@@ -76,6 +69,14 @@ fn panel(summary: &Summary, looks: &Looks, yardstick: Yardstick, half: Half, bar
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             series.push(Series { style: looks.style(start, rate), points, band: Vec::new() });
         }
+    }
+    // Last, so that it is seen.
+    if let Some(row) = rows.iter().find(|row| row.default)
+        && let (Some(point), Some(range)) = (at(row), half.of(&row.fidelity))
+    {
+        let ring = Style { colour: SINGLED_OUT, line: Line::None, marker: Marker::Ring };
+        let band = [-0.05, 0.05].map(|shift| (point.0 + shift, range.lowest, range.highest)).to_vec();
+        series.push(Series { style: ring, points: vec![point], band });
     }
     let mut costs: Vec<f64> = rows.iter().map(|row| row.cost).collect();
     costs.sort_by(f64::total_cmp);

@@ -35,8 +35,8 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
             format!("gain over uniform, {unit}"),
             (|row| &row.score) as fn(&ArmRow) -> &Measure,
             [
-                reference("uniform", "uniform", |score, _| score),
                 reference("oracle", "oracle", |score, _| score),
+                reference("uniform", "uniform", |score, _| score),
             ],
         ),
         (
@@ -44,8 +44,8 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
             "percent".to_owned(),
             |row| &row.truth,
             [
-                reference("uniform", "uniform", |_, truth| truth),
                 reference("oracle", "oracle", |_, truth| truth),
+                reference("uniform", "uniform", |_, truth| truth),
             ],
         ),
     ] {
