@@ -101,20 +101,35 @@ impl Cholesky {
     /// The lower triangle of `A^-1` (`n x n`, row-major; the rest is zero).
     pub fn inverse_lower(&self) -> Vec<f64> {
         let n = self.n;
-        // Columns of L^-1 as rows: `w[j]` holds column j, nonzero from j on.
+        // W = L^-1 by forward substitution on whole rows: row i is (e_i - sum_{j<i} L_ij W_j) / L_ii.
         let mut w = vec![0.0; n * n];
-        for j in 0..n {
-            let column = &mut w[j * n..(j + 1) * n];
-            column[j] = 1.0 / self.rows[j * n + j];
-            for i in j + 1..n {
-                let row = self.row(i);
-                column[i] = -dot(&row[j..i], &column[j..i]) / row[i];
+        for i in 0..n {
+            let (done, rest) = w.split_at_mut(i * n);
+            let (row, l) = (&mut rest[..=i], self.row(i));
+            let groups = i - i % BLOCK;
+            for j in (0..groups).step_by(BLOCK) {
+                let factors = [l[j], l[j + 1], l[j + 2], l[j + 3]];
+                add_rows(&mut row[..j + BLOCK], factors, &done[j * n..], n);
             }
+            for j in groups..i {
+                row.iter_mut().zip(&done[j * n..=j * n + j]).for_each(|(r, w)| *r += l[j] * w);
+            }
+            let scale = -1.0 / l[i];
+            row.iter_mut().for_each(|r| *r *= scale);
+            row[i] = -scale;
         }
+        // A^-1 = W^T W, a row of it at a time: sum_{k>=i} W_ki W_k.
         let mut inverse = vec![0.0; n * n];
         for i in 0..n {
-            for j in 0..=i {
-                inverse[i * n + j] = dot(&w[i * n + i..(i + 1) * n], &w[j * n + i..(j + 1) * n]);
+            let row = &mut inverse[i * n..=i * n + i];
+            let groups = n - (n - i) % BLOCK;
+            for k in (i..groups).step_by(BLOCK) {
+                let factors = [0, 1, 2, 3].map(|q| w[(k + q) * n + i]);
+                add_rows(row, factors, &w[k * n..], n);
+            }
+            for k in groups..n {
+                let factor = w[k * n + i];
+                row.iter_mut().zip(&w[k * n..=k * n + i]).for_each(|(r, w)| *r += factor * w);
             }
         }
         inverse
@@ -145,25 +160,51 @@ impl Cholesky {
     }
 }
 
-/// Factors in place; on failure gives the pivot's row and value.
+/// Columns that are factored, and rows that are added, at a time: each row that they change is then loaded and
+/// stored once for four multiplications of an entry.
+const BLOCK: usize = 4;
+
+/// Factors in place, four columns at a time; on failure gives the pivot's row and value.
 fn factor(a: &mut [f64], n: usize) -> std::result::Result<(), (usize, f64)> {
-    for i in 0..n {
-        let (done, rest) = a.split_at_mut(i * n);
-        let row = &mut rest[..n];
-        for j in 0..i {
-            let other = &done[j * n..j * n + j + 1];
-            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+    let diagonal: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
+    // The four columns of L as contiguous vectors.
+    let mut columns = vec![0.0; BLOCK * n];
+    for k in (0..n).step_by(BLOCK) {
+        let end = n.min(k + BLOCK);
+        for i in k..n {
+            let row = &mut a[i * n + k..i * n + end];
+            for q in 0..(end - k).min(i + 1 - k) {
+                let value = (0..q).fold(row[q], |value, p| value - row[p] * columns[p * n + k + q]);
+                row[q] = if i > k + q {
+                    value / columns[q * n + k + q]
+                } else if value > n as f64 * f64::EPSILON * diagonal[i] {
+                    value.sqrt()
+                } else {
+                    // A pivot below the rounding error of its own computation is as bad as a negative one; NaN,
+                    // too, ends here.
+                    return Err((i, value));
+                };
+                columns[q * n + i] = row[q];
+            }
         }
-        let diagonal = row[i];
-        let value = diagonal - dot(&row[..i], &row[..i]);
-        // A pivot below the rounding error of its own computation is as bad as a negative one. The negated
-        // comparison also catches NaN.
-        if !(value > n as f64 * f64::EPSILON * diagonal) {
-            return Err((i, value));
+        for i in end..n {
+            let (done, rest) = a[i * n + k..=i * n + i].split_at_mut(BLOCK);
+            let factors = [-done[0], -done[1], -done[2], -done[3]];
+            add_rows(rest, factors, &columns[end..], n);
         }
-        row[i] = value.sqrt();
     }
     Ok(())
+}
+
+/// `target += sum_q factors[q] * rows[q]`, where `rows` are `stride` apart and at least as long as `target`. Entries are
+/// independent of each other, so this vectorises, and the order of summation is fixed.
+#[inline]
+fn add_rows(target: &mut [f64], factors: [f64; BLOCK], rows: &[f64], stride: usize) {
+    let len = target.len();
+    let [a, b, c, d] = [0, 1, 2, 3].map(|q| &rows[q * stride..q * stride + len]);
+    for i in 0..len {
+        target[i] += factors[0] * a[i] + factors[1] * b[i] + (factors[2] * c[i] + factors[3] * d[i]);
+    }
 }
 
 /// Dot product with eight independent partial sums, so that it vectorises. The order of summation is fixed.

@@ -3,8 +3,13 @@
 
 use proptest::prelude::*;
 use ss_bo::acquisition::{Acquisition, log_ei, log_h};
-use ss_bo::gp::{Dataset, GaussianProcess, Hyperparameters, Priors, fit, log_evidence};
+use ss_bo::gp::{
+    Dataset, GaussianProcess, Hyperparameters, InverseGamma, Priors, TargetTransform, fit, log_evidence,
+};
+use ss_bo::sobol::Sobol;
+use ss_bo::testfunctions::PROBLEMS;
 use ss_bo::{BayesOpt, BoConfig, Cholesky, Error, Optimizer, Outcome, optimize};
+use ss_seed::Seed;
 
 /// `n` points of dimension `d` with scores, and hyper-parameters.
 fn problems() -> impl Strategy<Value = (Vec<Vec<f64>>, Vec<f64>, Hyperparameters)> {
@@ -139,8 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn cholesky_solves(values in prop::collection::vec(-1.0..1.0, 36), b in prop::collection::vec(-1.0..1.0, 6)) {
-        let n = 6;
+    fn cholesky_solves(n in 1_usize..23, values in prop::collection::vec(-1.0..1.0, 22 * 22), b in prop::collection::vec(-1.0..1.0, 22)) {
         let mut a = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..n {
@@ -149,12 +153,14 @@ proptest! {
             a[i * n + i] += 0.1;
         }
         let factor = Cholesky::new(&a, n).unwrap();
-        let mut x: Vec<f64> = b.clone();
+        let mut x: Vec<f64> = b[..n].to_vec();
         factor.solve(&mut x);
         let inverse = factor.inverse_lower();
         for i in 0..n {
             let back: f64 = (0..n).map(|j| a[i * n + j] * x[j]).sum();
             prop_assert!((back - b[i]).abs() < 1e-9);
+            let product = |j: usize| -> f64 { factor.row(i).iter().zip(factor.row(j)).map(|(a, b)| a * b).sum() };
+            prop_assert!((0..=i).all(|j| (product(j) - a[i * n + j]).abs() < 1e-12));
             let solved: f64 = (0..n).map(|j| inverse[i.max(j) * n + i.min(j)] * b[j]).sum();
             prop_assert!((solved - x[i]).abs() < 1e-9);
         }
@@ -168,8 +174,43 @@ fn a_bad_pivot_is_named() {
         Err(Error::NotPositiveDefinite { pivot: 1, size: 3, value, .. }) => assert!(value < 0.0),
         other => panic!("{other:?}"),
     }
+    // The same in a later block of columns, where a row is too small by the rows above it.
+    let n = 11;
+    let mut a: Vec<f64> = (0..n * n).map(|at| if at / n == at % n { 1.0 } else { 0.0 }).collect();
+    a[9 * n + 2] = 1.5;
+    match Cholesky::new(&a, n) {
+        Err(Error::NotPositiveDefinite { pivot: 9, value, .. }) => assert!((value + 1.25).abs() < 1e-3),
+        other => panic!("{other:?}"),
+    }
     let nan = [f64::NAN];
     assert!(matches!(Cholesky::new(&nan, 1), Err(Error::NotPositiveDefinite { pivot: 0, .. })));
+}
+
+/// Smallest length scales fitted to 20 samples of 25 observations, in six dimensions, of hardly more than noise.
+fn smallest_length_scales(priors: &Priors) -> Vec<f64> {
+    let problem = PROBLEMS.iter().find(|p| p.name == "hartmann6-noisy").unwrap();
+    let smallest = |seed: u64| {
+        let sobol = Sobol::new(6, Seed::new(seed).stream("points"));
+        // A twentieth of the objective, as far from its optimum, under its noise.
+        let points: Vec<Vec<f64>> = (0..25).map(|i| sobol.point(i)).collect();
+        let observe =
+            |(i, x): (usize, &Vec<f64>)| problem.observe(x, seed, i as u64) - 0.95 * problem.score(x);
+        let scores: Vec<f64> = points.iter().enumerate().map(observe).collect();
+        let targets = TargetTransform::Standardize.candidates(&scores).swap_remove(0);
+        let (gp, _) = fit(dataset(&points, &targets.y), priors).unwrap();
+        gp.hyperparameters().length_scales.iter().copied().fold(f64::INFINITY, f64::min)
+    };
+    (0..20).map(smallest).collect()
+}
+
+#[test]
+fn noise_is_not_explained_by_short_length_scales() {
+    let short = |lengths: Vec<f64>| lengths.into_iter().filter(|&l| l < 0.2).count();
+    let default = Priors::default();
+    assert!(short(smallest_length_scales(&default)) <= 2);
+    // The data invite it: a prior that falls slowly towards zero gives in.
+    let slow = Priors { length_scale: InverseGamma { shape: 0.5, scale: 0.05 }, ..default };
+    assert!(short(smallest_length_scales(&slow)) >= 10);
 }
 
 #[test]

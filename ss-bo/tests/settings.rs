@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ss_bo::acquisition::Acquisition;
-use ss_bo::gp::TargetTransform;
+use ss_bo::gp::{InverseGamma, Priors, TargetTransform};
 use ss_bo::{BayesOpt, BoConfig, Error, Optimizer, Outcome, optimize};
 
 fn bowl(x: &[f64]) -> f64 {
@@ -49,9 +49,11 @@ fn the_gradient_goes_through_a_smooth_projection() {
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
     let default = BoConfig::default;
+    let flat = Priors { length_scale: InverseGamma { shape: 0.0, scale: 1.0 }, ..Priors::default() };
     for (config, field) in [
         (BoConfig { hyper_draws: 65, ..default() }, "hyper_draws"),
         (BoConfig { startup_trials: 0, ..default() }, "startup_trials"),
+        (BoConfig { priors: flat, ..default() }, "priors.length_scale"),
         (BoConfig { min_distance: 0.5, ..default() }, "min_distance"),
         (BoConfig { acquisition: Acquisition::Ucb { beta: -1.0 }, ..default() }, "acquisition.beta"),
     ] {

@@ -46,8 +46,8 @@ pub fn lock_folder(folder: &Path) -> Result<FolderLock> {
     }
 }
 
-/// `weights.parquet`, `features.parquet`, `rule.svg`, `summary.md` and, last, `sampler.json` in `folder`, each
-/// whole or not at all.
+/// `weights.parquet`, `features.parquet`, `rule.svg`, `summary.md`, `report.html` and, last, `sampler.json` in
+/// `folder`, each whole or not at all. `summary` and `report` are the texts of two of them.
 pub fn write_search(
     folder: &Path,
     experiment: &Experiment,
@@ -55,6 +55,7 @@ pub fn write_search(
     search: &Search,
     provenance: BTreeMap<String, String>,
     summary: &str,
+    report: &str,
 ) -> Result<()> {
     prepare_folder(folder)?;
     let features = &search.uniform.features;
@@ -67,6 +68,7 @@ pub fn write_search(
     write_features(&folder.join("features.parquet"), experiment.train_ids.clone(), features)?;
     write_text(&folder.join("rule.svg"), &picture)?;
     write_text(&folder.join("summary.md"), summary)?;
+    write_text(&folder.join("report.html"), report)?;
     write_text(&folder.join("sampler.json"), &(sampler.to_json()? + "\n"))
 }
 

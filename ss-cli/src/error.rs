@@ -117,6 +117,12 @@ pub enum Error {
         /// What the drawing library said.
         reason: String,
     },
+    /// What a report says about a search is missing or cannot be read back.
+    #[error("not the record of a search: {reason}; run the search again to make one")]
+    Record {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An error of the datasets and tables.
     #[error(transparent)]
     Data(#[from] ss_data::Error),

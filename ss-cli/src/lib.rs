@@ -12,7 +12,9 @@
 //! | [`study`] | one process's part in a study that is recorded in a journal |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
-//! | [`picture`] | a learned sampler as one SVG drawing |
+//! | [`picture`] | a learned sampler, its search and a table as SVG drawings |
+//! | [`report`] | one self-contained page a run |
+//! | [`provenance`] | command, source, packages and machine |
 //! | [`artifact`] | `sampler.json`, `weights.parquet`, `features.parquet` and the summary in words |
 //! | [`progress`] | bars on a terminal, lines elsewhere |
 
@@ -24,7 +26,9 @@ pub mod method;
 pub mod noise_source;
 pub mod picture;
 pub mod progress;
+pub mod provenance;
 pub mod recipe;
+pub mod report;
 pub mod search;
 pub mod selection;
 pub mod study;

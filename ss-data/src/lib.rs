@@ -34,6 +34,7 @@
 
 mod atomic;
 pub mod cifar;
+mod class_names;
 mod columns;
 mod dataset;
 pub mod digits;

@@ -18,6 +18,8 @@ pub(crate) struct Search {
     pub(crate) sobol: usize,
     /// Perturbations of good evaluated points.
     pub(crate) perturbed: usize,
+    /// Candidates, the best to the first model, that all models are asked about.
+    pub(crate) screened: usize,
     /// Candidates refined by gradient.
     pub(crate) starts: usize,
     /// Quasi-Newton iterations for each.
@@ -39,9 +41,10 @@ pub(crate) fn maximise(
     candidates.extend((0..search.sobol as u64).map(|i| space.canonical(&sobol.point(i))));
     candidates.extend(perturbations(gp, space, centers, search.perturbed, stream.index(1)));
 
-    let mut scored: Vec<(f64, Vec<f64>)> =
-        candidates.into_par_iter().map(|x| (criterion.value(&x), x)).filter(|(v, _)| !v.is_nan()).collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    // What the first model thinks little of is hardly the best point to the average of it and its likes.
+    let mut screened = ranked(candidates, |x| criterion.screen(x));
+    let reserve = screened.split_off(search.screened.min(screened.len()));
+    let scored = ranked(screened.into_iter().map(|(_, x)| x).collect(), |x| criterion.value(x));
 
     let limits = Limits { iterations: search.iterations, gradient: 1e-6, decrease: 1e-9 };
     let mut refined: Vec<(f64, Vec<f64>)> = spread(&scored, search.starts)
@@ -59,7 +62,15 @@ pub(crate) fn maximise(
         .collect();
     refined.retain(|(v, _)| !v.is_nan());
     refined.sort_by(|a, b| b.0.total_cmp(&a.0));
-    refined.into_iter().chain(scored).map(|(_, x)| x).collect()
+    refined.into_iter().chain(scored).chain(reserve).map(|(_, x)| x).collect()
+}
+
+/// The candidates with their values, best first; those without a value are dropped.
+fn ranked(candidates: Vec<Vec<f64>>, value: impl Fn(&[f64]) -> f64 + Sync) -> Vec<(f64, Vec<f64>)> {
+    let mut scored: Vec<(f64, Vec<f64>)> =
+        candidates.into_par_iter().map(|x| (value(&x), x)).filter(|(v, _)| !v.is_nan()).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored
 }
 
 /// The best candidates that are not all in one place: each next one is the best that keeps a distance from

@@ -47,13 +47,23 @@ const MIN_STD: f64 = 1e-9;
 impl Criterion<'_> {
     /// The value at `x`.
     pub(crate) fn value(&self, x: &[f64]) -> f64 {
+        self.value_of_first(usize::MAX, x)
+    }
+
+    /// A cheap stand-in for the value at `x`, to tell which candidates are worth it: the first model's alone.
+    pub(crate) fn screen(&self, x: &[f64]) -> f64 {
+        self.value_of_first(1, x)
+    }
+
+    /// The value at `x`, averaged over the first `count` models at most.
+    fn value_of_first(&self, count: usize, x: &[f64]) -> f64 {
         match self {
             Self::Belief { acquisition, models } => {
                 let value = |(gp, incumbent): &(&GaussianProcess, f64)| {
                     let Posterior { mean, variance } = gp.posterior(x);
                     acquisition.value(mean, variance.sqrt().max(MIN_STD), *incumbent).0
                 };
-                acquisition.average(&models.iter().map(value).collect::<Vec<f64>>()).0
+                acquisition.average(&models.iter().take(count).map(value).collect::<Vec<f64>>()).0
             }
             Self::Draw(path) => path.value(x),
         }
@@ -154,6 +164,9 @@ mod tests {
             let criterion = Criterion::Belief { acquisition, models: vec![(&a, 0.7), (&b, 0.9)] };
             let x = [0.35, 0.6];
             let (value, gradient) = criterion.gradient(&x);
+            let alone = Criterion::Belief { acquisition, models: vec![(&a, 0.7)] };
+            assert_eq!(criterion.screen(&x), alone.value(&x));
+            assert_ne!(criterion.screen(&x), criterion.value(&x));
             assert!((value - criterion.value(&x)).abs() < 1e-12);
             for c in 0..2 {
                 let at = |h: f64| {

@@ -65,7 +65,7 @@ const ATTEMPTS: usize = 4096;
 const SAME: f64 = 1e-9;
 
 /// How hard the acquisition is maximised.
-const SEARCH: Search = Search { sobol: 512, perturbed: 256, starts: 8, iterations: 40 };
+const SEARCH: Search = Search { sobol: 512, perturbed: 256, screened: 96, starts: 8, iterations: 40 };
 
 /// What the best next trial promises.
 #[derive(Clone, Copy, Debug, PartialEq)]

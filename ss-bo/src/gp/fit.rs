@@ -32,10 +32,15 @@ const MARGIN: f64 = 2.0;
 const MAX_FIT: usize = 192;
 /// Logarithms of noise variances outside this range count as its ends.
 const LOG_NOISE: (f64, f64) = (-18.0, 4.0);
+/// L-BFGS from each start, on each scale, ends when an iteration gains less than this, in nats: enough to tell
+/// optima apart.
+const ROUGH: f64 = 1e-2;
+/// The same for the one that is kept.
+const FINE: f64 = 1e-6;
 /// Iterations of L-BFGS from each start.
 const MAX_ITERATIONS: u64 = 40;
-/// Log hyper-parameters are clamped to this distance from the prior's mode, in prior deviations, inside the
-/// likelihood.
+/// Log hyper-parameters are clamped to this distance from the prior's mode, the signal's in prior deviations, inside
+/// the likelihood.
 const CLAMP: f64 = 6.0;
 
 /// Fits the hyper-parameters to `data` by L-BFGS with analytic gradients from several starts, and
@@ -90,45 +95,45 @@ pub(crate) fn fit_best(
             jacobian += MARGIN;
         }
         for start in &starts {
-            maximise(&problem, start.clone());
+            maximise(&problem, start.clone(), ROUGH);
         }
         let memo = problem.memo.into_inner();
         evaluations += memo.evaluations;
         let Some((cost, theta)) = memo.best else { continue };
         // Another map of the scores moves the optimum little: the others start from there.
         starts = vec![theta.clone()];
-        let (log_posterior, density) = (-cost, jacobian - cost);
+        let density = jacobian - cost;
         if best.as_ref().is_none_or(|b| density > b.density) {
-            best = Some(Optimum { index, theta, log_posterior, density });
+            best = Some(Optimum { index, theta, density });
         }
     }
     // Where no likelihood could be computed at all, the priors have the say.
-    let Optimum { index, theta, log_posterior, .. } = best.unwrap_or_else(|| Optimum {
-        index: 0,
-        theta: starts.swap_remove(0),
-        log_posterior: f64::NEG_INFINITY,
-        density: f64::NEG_INFINITY,
-    });
+    let (index, mut theta) = best.map_or_else(|| (0, starts.swap_remove(0)), |b| (b.index, b.theta));
     let data = &candidates[index].0;
+    let problem = MapProblem::new(data, chosen.as_deref(), priors);
+    maximise(&problem, theta.clone(), FINE);
+    let refined = problem.memo.borrow_mut().best.take();
+    let log_posterior = refined.map_or(f64::NEG_INFINITY, |(cost, at)| {
+        theta = at;
+        -cost
+    });
     let draws = match draws {
         Some((count, stream)) if count > 0 => {
-            let problem = MapProblem::new(data, chosen.as_deref(), priors);
             let draws = laplace::draws(|theta| problem.gradient_at(theta), &theta, count, stream);
-            evaluations += problem.memo.into_inner().evaluations;
             draws.iter().map(|theta| unpack(theta, priors, dim)).collect()
         }
         _ => Vec::new(),
     };
+    evaluations += problem.memo.into_inner().evaluations;
     let gp = GaussianProcess::new(data.clone(), unpack(&theta, priors, dim))?;
     let report = FitReport { log_posterior, evaluations, jitter: gp.jitter() };
     Ok(Fitted { index, gp, draws, report })
 }
 
-/// The most probable hyper-parameters on one scale.
+/// The most probable hyper-parameters on one scale, roughly.
 struct Optimum {
     index: usize,
     theta: DVector<f64>,
-    log_posterior: f64,
     /// The log posterior on a scale common to all candidates.
     density: f64,
 }
@@ -148,11 +153,11 @@ fn fit_indices(data: &Dataset) -> Vec<usize> {
 /// Starting points `(ln l_1.., ln signal, ln noise)`: the prior's mode, a rougher objective, a smoother but
 /// noisier one.
 fn starts(dim: usize, priors: &Priors) -> Vec<DVector<f64>> {
-    let length = priors.length_scale_in(dim);
+    let length = priors.length_scale_in(dim).log_mode();
     [(0.0, 1.0), (-1.0, 0.1), (0.7, 30.0)]
         .into_iter()
         .map(|(l, noise)| {
-            let mut theta = DVector::from_element(dim + 2, length.mu + l * length.sigma);
+            let mut theta = DVector::from_element(dim + 2, length + l);
             theta[dim] = priors.signal.mu;
             theta[dim + 1] = (noise * priors.noise.mode()).ln();
             theta
@@ -172,12 +177,12 @@ fn unpack(theta: &DVector<f64>, priors: &Priors, dim: usize) -> Hyperparameters 
 
 /// Where the likelihood looks at log hyper-parameter number `i`.
 fn clamp(t: f64, i: usize, priors: &Priors, dim: usize) -> f64 {
-    let p = match i.cmp(&dim) {
-        Ordering::Less => priors.length_scale_in(dim),
-        Ordering::Equal => priors.signal,
+    let (mode, deviation) = match i.cmp(&dim) {
+        Ordering::Less => (priors.length_scale_in(dim).log_mode(), 1.0),
+        Ordering::Equal => (priors.signal.mu, priors.signal.sigma),
         Ordering::Greater => return t.clamp(LOG_NOISE.0, LOG_NOISE.1),
     };
-    t.clamp(p.mu - CLAMP * p.sigma, p.mu + CLAMP * p.sigma)
+    t.clamp(mode - CLAMP * deviation, mode + CLAMP * deviation)
 }
 
 /// Log prior density of log hyper-parameter number `i` at `t`, and its derivative.
@@ -189,11 +194,11 @@ fn log_prior(t: f64, i: usize, priors: &Priors, dim: usize) -> (f64, f64) {
     }
 }
 
-/// Runs L-BFGS from one start. Whatever it finds is kept in the problem's memo, so a line search that gives
+/// Runs L-BFGS from one start until an iteration gains less than `tolerance`. Whatever it finds is kept in the problem's memo, so a line search that gives
 /// up (as they do at the limit of precision) loses nothing.
-fn maximise(problem: &MapProblem<'_>, start: DVector<f64>) {
+fn maximise(problem: &MapProblem<'_>, start: DVector<f64>, tolerance: f64) {
     let line = MoreThuenteLineSearch::new();
-    let lbfgs = LBFGS::new(line, 8).with_tolerance_grad(1e-4).and_then(|l| l.with_tolerance_cost(1e-7));
+    let lbfgs = LBFGS::new(line, 8).with_tolerance_grad(1e-4).and_then(|l| l.with_tolerance_cost(tolerance));
     let Ok(lbfgs) = lbfgs else { return };
     let run = Executor::new(problem, lbfgs)
         .configure(|state| state.param(start).max_iters(MAX_ITERATIONS))
@@ -285,5 +290,37 @@ impl Gradient for &MapProblem<'_> {
 
     fn gradient(&self, theta: &Self::Param) -> std::result::Result<Self::Gradient, ArgminError> {
         Ok(self.evaluate(theta)?.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sobol::Sobol;
+    use ss_seed::Seed;
+
+    #[test]
+    fn rough_optima_are_compared_and_the_kept_one_is_refined() {
+        let sobol = Sobol::new(3, Seed::new(4).stream("fit"));
+        let points: Vec<Vec<f64>> = (0..30).map(|i| sobol.point(i)).collect();
+        let y: Vec<f64> = points.iter().map(|x| (6.0 * x[0]).sin() + x[1] * x[1]).collect();
+        let data = Dataset::new(&points, &y, &[0.0; 30], 3).unwrap();
+        let priors = Priors::default();
+        let (gp, report) = fit(data.clone(), &priors).unwrap();
+
+        let hyper = gp.hyperparameters();
+        let mut theta = DVector::from_iterator(5, hyper.length_scales.iter().map(|l| l.ln()).chain([0.0; 2]));
+        theta[3] = hyper.signal_variance.ln();
+        theta[4] = (hyper.noise_variance - priors.noise_floor).ln();
+        let problem = MapProblem::new(&data, None, &priors);
+        let (cost, gradient) = problem.evaluate(&theta).unwrap();
+        assert!((cost + report.log_posterior).abs() < 1e-6);
+        assert!(gradient.amax() < 0.02, "{gradient}");
+        for start in starts(3, &priors) {
+            let problem = MapProblem::new(&data, None, &priors);
+            maximise(&problem, start, ROUGH);
+            let (rough, _) = problem.memo.into_inner().best.unwrap();
+            assert!(rough >= cost - 1e-9, "{rough} {cost}");
+        }
     }
 }

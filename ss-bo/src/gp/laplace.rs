@@ -7,7 +7,7 @@ use ss_seed::Stream;
 /// Step of the finite differences, in units of the logarithm of a hyper-parameter.
 const STEP: f64 = 0.1;
 /// Smallest curvature: no draw goes further than about one unit of the logarithm along a coordinate that the
-/// data say nothing about, which is the default priors' own deviation.
+/// data say nothing about, about the default priors' own deviation.
 const MIN_CURVATURE: f64 = 1.0;
 
 /// Draws from the Laplace approximation of a density around its mode, with a diagonal covariance: independent

@@ -26,7 +26,7 @@ mod transform;
 pub use evidence::{Evidence, log_evidence};
 pub use fit::{FitReport, fit};
 pub(crate) use fit::{Fitted, fit_best};
-pub use hyper::{Gamma, Hyperparameters, LogNormal, Priors};
+pub use hyper::{Gamma, Hyperparameters, InverseGamma, LogNormal, Priors};
 pub use kernel::matern52;
 pub use path::SamplePath;
 pub use posterior::{GaussianProcess, Posterior, PosteriorGradient};

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use ss_approx::Score;
 use ss_cli::method::{self, Event, MethodResult, Search};
 use ss_cli::progress::{Progress, print};
+use ss_cli::provenance::Provenance;
+use ss_cli::report::{SearchPage, SearchRecord};
 use ss_cli::{
     AnnotatedLabels, Experiment, ExperimentConfig, Method, NoiseSource, Recipe, SearchJournal, Setup,
     ValidationLabels, artifact,
@@ -27,8 +29,8 @@ pub(crate) struct Args {
     /// Folder that holds the dataset [default: the place where its package installs it]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Where sampler.json, weights.parquet, features.parquet, rule.svg and summary.md go, and study.log, the
-    /// trials as they are made: the same command continues a search that was cut short
+    /// Where sampler.json, weights.parquet, features.parquet, rule.svg, summary.md and report.html go, and
+    /// study.log, the trials as they are made: the same command continues a search that was cut short
     #[arg(long, default_value = "swift-sampler-out")]
     out: PathBuf,
     /// Make this share of the training labels wrong first, in [0, 1): to study the method
@@ -144,10 +146,11 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ("reference_epoch".to_owned(), search.uniform.reference_epoch.to_string()),
         ("swift_sampler".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ]);
-    artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary)?;
+    let report = report(&setup, args.dataset, &search, &outcome.results, &journal.settings)?;
+    artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary, &report)?;
     print(&format!(
-        "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md; the trials \
-         are in study.log\n",
+        "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md, report.html; the \
+         trials are in study.log\n",
         args.out.display()
     ));
     Ok(())
@@ -205,6 +208,21 @@ fn settings(
         settings.insert("noise_file".into(), format!("{digest:016x}").into());
     }
     Ok(settings)
+}
+
+/// `report.html`.
+fn report(
+    setup: &Setup,
+    dataset: DatasetKind,
+    search: &Search,
+    results: &[MethodResult],
+    settings: &Value,
+) -> Result<String> {
+    let record = SearchRecord::new(setup, dataset, search, results)?;
+    let mut settings = settings.clone();
+    settings["recipe"]["trials"] = json!(setup.recipe.trials);
+    let provenance = Provenance::collect("swift-sampler");
+    Ok(SearchPage { record: &record, settings: &settings, provenance: &provenance }.html()?)
 }
 
 fn summary(

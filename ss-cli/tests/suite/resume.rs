@@ -75,7 +75,7 @@ fn assert_same(out: &Path, whole: &Path) {
     assert_eq!(found.events, expected.events);
     assert_eq!(found.intermediates, expected.intermediates);
     let names = file_names(out);
-    assert_eq!(names.len(), FILES.len() + 1, "left behind: {names:?}");
+    assert_eq!(names.len(), FILES.len() + 2, "left behind: {names:?}");
 }
 
 fn outcomes(study: &Study) -> impl Iterator<Item = &Outcome> {

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use predicates::prelude::*;
+use scraper::{Html, Selector};
 use ss_data::{NumericTable, Weights};
 use ss_sampler::Sampler;
 use tempfile::tempdir;
@@ -11,7 +14,7 @@ use tempfile::tempdir;
 use crate::command::{apply, file_names, search, swift_sampler};
 use crate::fixtures::{cifar_batches, cifar_parquet, fashion_mnist};
 
-/// The results; beside them lies the record of the trials, `study.log`, which tells the time.
+/// The results; beside them lie the record of the trials, `study.log`, and `report.html`, which tell the time.
 pub(crate) const FILES: [&str; 5] =
     ["features.parquet", "rule.svg", "sampler.json", "summary.md", "weights.parquet"];
 
@@ -19,7 +22,8 @@ pub(crate) const FILES: [&str; 5] =
 #[track_caller]
 fn assert_complete(out: &Path) {
     let names = file_names(out);
-    assert!(FILES.iter().all(|file| names.iter().any(|name| name == file)), "{names:?}");
+    let expected = FILES.iter().chain(["report.html"].iter());
+    assert!(expected.into_iter().all(|file| names.iter().any(|name| name == file)), "{names:?}");
     let temporary =
         |name: &String| name.starts_with('.') || name.ends_with(".partial") || name.contains(".lock");
     assert!(!names.iter().any(temporary), "{names:?}");
@@ -91,6 +95,20 @@ fn digits_with_wrong_labels() {
     }
 }
 
+/// The report of a search that found a rule: its figures, and the images with the pixels of digits.
+#[track_caller]
+fn assert_page(out: &Path) {
+    let page = Html::parse_document(&fs::read_to_string(out.join("report.html")).unwrap());
+    assert!(page.errors.is_empty(), "{:?}", page.errors);
+    let shown = |selector: &str| page.select(&Selector::parse(selector).unwrap()).count();
+    assert_eq!([shown("figure"), shown(".thumbnails img")], [5, 2 * 24]);
+    for image in page.select(&Selector::parse("img").unwrap()) {
+        let png = image.value().attr("src").unwrap().strip_prefix("data:image/png;base64,").unwrap();
+        let image = image::load_from_memory(&STANDARD.decode(png).unwrap()).unwrap();
+        assert_eq!((image.width(), image.height()), (8, 8));
+    }
+}
+
 /// The mid-mass coordinate of each key: the share of the mass that lies below it, and half of that at it.
 fn coordinates(keys: &[f64], masses: &[f64]) -> Vec<f64> {
     let total: f64 = masses.iter().sum();
@@ -141,6 +159,7 @@ fn the_weights_are_those_of_the_rule() {
     for (p, tau) in weights.probabilities().iter().zip(tau) {
         assert!((p - tau / total).abs() * (n as f64) < 1e-8, "{p} against {}", tau / total);
     }
+    assert_page(out);
     let never = weights.probabilities().iter().filter(|p| **p == 0.0).count();
     assert!(never > n / 10, "40% of the labels are wrong and only {never} of {n} examples are left out");
 }

@@ -3,6 +3,8 @@
 mod cells;
 mod profile;
 mod render;
+mod report;
+mod searches;
 mod statistics;
 
 use std::collections::BTreeSet;
@@ -10,9 +12,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
+use serde_json::Value;
 use ss_cli::method::Event;
 use ss_cli::progress::{Progress, print};
-use ss_cli::{Method, MethodResult, NoiseSource, Setup};
+use ss_cli::report::SearchRecord;
+use ss_cli::{Method, MethodResult, NoiseSource, Setup, artifact};
 use ss_data::Dataset;
 use ss_seed::Seed;
 
@@ -35,17 +39,19 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let journal = Journal::open(place, &fingerprint)?;
     let units = missing_units(&plan, &sources, &journal);
     if !units.is_empty() {
-        compute(&plan, &dataset, &journal, units)?;
+        compute(&plan, &dataset, &journal, &fingerprint, units)?;
     }
     let cells = journal.cells();
     let wanted = plan.wanted(&sources);
     let wanted: Vec<Cell> =
         wanted.into_iter().filter_map(|key| cells.iter().find(|c| c.key() == key).cloned()).collect();
     let summary = statistics::summarise(&wanted);
+    let out = &plan.settings.out;
+    let page = report::html(&plan, fingerprint.clone(), &wanted, &summary)?;
     render::write(&plan, fingerprint, &wanted, &summary)
-        .with_context(|| format!("writing {}", plan.settings.out.display()))?;
-    let written =
-        [plan.settings.out.join("table1.json"), plan.settings.out.join("table1.md")].map(display).join(", ");
+        .and_then(|()| Ok(artifact::write_text(&out.join("report.html"), &page)?))
+        .with_context(|| format!("writing {}", out.display()))?;
+    let written = ["table1.json", "table1.md", "report.html"].map(|name| display(out.join(name))).join(", ");
     print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
     Ok(())
 }
@@ -87,21 +93,33 @@ fn missing_units(plan: &Plan, sources: &[NoiseSource], journal: &Journal) -> Vec
     units
 }
 
-fn compute(plan: &Plan, dataset: &Dataset, journal: &Journal, units: Vec<Unit>) -> Result<()> {
+fn compute(
+    plan: &Plan,
+    dataset: &Dataset,
+    journal: &Journal,
+    config: &Value,
+    units: Vec<Unit>,
+) -> Result<()> {
     let progress = Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.settings.quiet);
-    let finished =
-        workers::run(&plan.settings, units, |unit| compute_unit(plan, dataset, journal, &unit, &progress));
+    let finished = workers::run(&plan.settings, units, |unit| {
+        let search = compute_unit(plan, dataset, journal, &unit, &progress)?;
+        // For the report alone: what the table says is in the journal already.
+        let keep =
+            |search| searches::write(&plan.settings.out, config, unit.noise.rate(), unit.seed, &search);
+        search.map_or(Ok(()), keep)
+    });
     progress.finish();
     finished
 }
 
+/// Computes the missing cells of a unit and puts them in the journal; returns what the report says of the search.
 fn compute_unit(
     plan: &Plan,
     dataset: &Dataset,
     journal: &Journal,
     unit: &Unit,
     progress: &Progress,
-) -> Result<()> {
+) -> Result<Option<SearchRecord>> {
     let seed = Seed::new(unit.seed);
     let experiment = plan.settings.experiment(dataset, unit.noise.clone(), seed)?;
     let part = progress.part(format!("noise {:.0}%, seed {}", 100.0 * unit.noise.rate(), unit.seed));
@@ -128,10 +146,12 @@ fn compute_unit(
         seed,
         journal: None,
     };
-    ss_cli::method::run(setup, &unit.methods, |event| match event {
+    let outcome = ss_cli::method::run(setup, &unit.methods, |event| match event {
         Event::Finished { result } => keep(result),
         event => training_events::show(&part, event, &plan.settings.recipe),
     })
     .with_context(|| format!("noise {}, seed {}", unit.noise.rate(), unit.seed))?;
-    journaled
+    journaled?;
+    let record = |search| SearchRecord::new(&setup, plan.settings.dataset, search, &outcome.results);
+    Ok(outcome.search.as_ref().map(record).transpose()?)
 }

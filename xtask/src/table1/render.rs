@@ -1,7 +1,5 @@
 //! `table1.json` and `table1.md`.
 
-use std::fmt::Write;
-
 use anyhow::Result;
 use serde::Serialize;
 use ss_cli::Method;
@@ -39,23 +37,65 @@ pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summ
     Ok(())
 }
 
-/// The table as Markdown that also reads well in a terminal.
-pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
-    let mut out = String::new();
+/// The columns of the table and what they mean.
+pub(super) const COLUMNS: [(&str, &str); 13] = [
+    ("noise", "share of training labels that are to be made wrong"),
+    ("realised", "share that is really wrong"),
+    (
+        "method",
+        "baseline: uniform sampling; oracle: uniform over the truly clean examples, which no method knows; ss: Swift Sampler",
+    ),
+    ("top-1", "test accuracy of the finished model in percent, mean and standard deviation over seeds"),
+    ("best", "test accuracy of the epoch with the best validation accuracy"),
+    ("top-5", "share of test images whose class is among the five likeliest, in percent"),
+    ("minus baseline", "difference of top-1 from the baseline of the same seed, mean, in points"),
+    ("95% interval", "Student's t over these differences"),
+    ("gap closed", "(ss - baseline) / (oracle - baseline)"),
+    ("kept", "runs in which a rule was used; in the others ss is the baseline"),
+    ("trials", "cost of all trials in units of one full training"),
+    ("features", "cost of the forward passes that read features, in the same units"),
+    ("time", "seconds of training and search over those of the baseline"),
+];
+
+/// The texts of a row, one a column.
+pub(super) fn columns(row: &Row) -> [String; COLUMNS.len()] {
+    let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
+    let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
+    let interval = match (row.method, row.ci95_low, row.ci95_high) {
+        (Method::Baseline, ..) => String::new(),
+        (_, Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
+        _ => "one seed".into(),
+    };
+    let unless_baseline = |text: Option<String>| match row.method {
+        Method::Baseline => String::new(),
+        _ => text.unwrap_or_default(),
+    };
+    [
+        format!("{:.0}%", 100.0 * row.noise),
+        format!("{:.1}%", 100.0 * row.realized_noise),
+        row.method.to_string(),
+        format!("{:.2}{std}", row.mean),
+        format!("{:.2}", row.mean_best),
+        format!("{:.2}", row.mean_top5),
+        unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
+        interval,
+        match row.method {
+            Method::Ss => row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share)),
+            Method::Baseline | Method::Oracle => String::new(),
+        },
+        row.kept.map_or_else(String::new, |kept| format!("{kept}/{}", row.n)),
+        cost(row.search_cost),
+        cost(row.feature_cost),
+        row.relative_time.map_or_else(String::new, |time| format!("{time:.1}")),
+    ]
+}
+
+/// What was computed, in a few sentences.
+pub(super) fn setting(plan: &Plan) -> String {
     let r = &plan.settings.recipe;
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "# Table 1: {}, profile `{}`\n\n\
-         {} on {} training images, {} epochs; seeds {}; {} label noise; {} validation labels ({} images).\n\
-         Search: {} trials of {} epochs from epoch {}, scored by {}, transform {}.\n\
-         Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
-         best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
-         training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features. Time: wall-clock seconds of training and search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
-         (ss - baseline) / (oracle - baseline).\n",
-        plan.settings.dataset,
-        plan.settings.profile,
+    format!(
+        "{} on {} training images, {} epochs; seeds {}; {} label noise; {} validation labels ({} images).\n\
+         Search: {} trials of {} {} from epoch {}, scored by {}, transform {}.",
         r.network,
         plan.settings.train_size_text(),
         r.train.epochs,
@@ -65,59 +105,29 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
         r.validation_size,
         r.trials,
         r.trial_epochs,
+        if r.trial_epochs == 1.0 { "epoch" } else { "epochs" },
         r.start_epoch,
         r.score,
         plan.settings.spec.transform(),
+    )
+}
+
+/// The table as Markdown that also reads well in a terminal.
+pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
+    let out = format!(
+        "# Table 1: {}, profile `{}`\n\n\
+         {}\n\
+         Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
+         best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
+         training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
+         passes that read features. Time: wall-clock seconds of training and search over those of the baseline. Kept: runs in which a rule was used; in the others ss is the baseline. Gap closed:\n\
+         (ss - baseline) / (oracle - baseline).\n\n",
+        plan.settings.dataset,
+        plan.settings.profile,
+        setting(plan),
     );
-    let header = [
-        "noise",
-        "realised",
-        "method",
-        "top-1",
-        "best",
-        "top-5",
-        "minus baseline",
-        "95% interval",
-        "gap closed",
-        "kept",
-        "trials",
-        "features",
-        "time",
-    ];
-    let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
-    let rows = summary.iter().map(|row| {
-        let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
-        let interval = match (row.method, row.ci95_low, row.ci95_high) {
-            (Method::Baseline, ..) => String::new(),
-            (_, Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
-            _ => "one seed".into(),
-        };
-        let unless_baseline = |text: Option<String>| match row.method {
-            Method::Baseline => String::new(),
-            _ => text.unwrap_or_default(),
-        };
-        [
-            format!("{:.0}%", 100.0 * row.noise),
-            format!("{:.1}%", 100.0 * row.realized_noise),
-            row.method.to_string(),
-            format!("{:.2}{std}", row.mean),
-            format!("{:.2}", row.mean_best),
-            format!("{:.2}", row.mean_top5),
-            unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
-            interval,
-            match row.method {
-                Method::Ss => {
-                    row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share))
-                }
-                Method::Baseline | Method::Oracle => String::new(),
-            },
-            row.kept.map_or_else(String::new, |kept| format!("{kept}/{}", row.n)),
-            cost(row.search_cost),
-            cost(row.feature_cost),
-            row.relative_time.map_or_else(String::new, |time| format!("{time:.1}")),
-        ]
-    });
-    out + &markdown_table::aligned(&header.map(String::from), &rows.collect::<Vec<_>>())
+    let rows: Vec<_> = summary.iter().map(columns).collect();
+    out + &markdown_table::aligned(&COLUMNS.map(|(name, _)| name.to_owned()), &rows)
 }
 
 fn serde_name(value: &impl Serialize) -> String {

@@ -7,6 +7,7 @@ mod bad_input;
 mod bench_bo;
 mod bench_search;
 mod other_tables;
+mod report;
 mod reproducible;
 mod resume;
 mod run;
