@@ -5,7 +5,7 @@ use ss_features::{FeatureTable, RunningMean};
 use ss_seed::Seed;
 
 use crate::full_run::FullRun;
-use crate::{EpochReport, Error, Result, Sampling, Score, SharedStart, Trainer};
+use crate::{EpochReport, Error, Result, Sampling, Score, Session, SharedStart, Trainer};
 
 /// Which checkpoints a [`UniformRun`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +44,24 @@ impl UniformRun {
         config: UniformRunConfig,
         mut observe: impl FnMut(EpochReport),
     ) -> Result<Self> {
+        Self::watched(trainer, seed, validation, config, |report, _| {
+            observe(report);
+            Ok(())
+        })
+    }
+
+    /// As [`run`](Self::run), but `observe` sees the network after each epoch too, and can take
+    /// [starts](SharedStart::new) at other epochs from it. Looking does not change the run.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and errors of `observe`.
+    pub fn watched(
+        trainer: &Trainer,
+        seed: Seed,
+        validation: &ImageSet,
+        config: UniformRunConfig,
+        mut observe: impl FnMut(EpochReport, &Session) -> Result<()>,
+    ) -> Result<Self> {
         let within = |setting, value: usize, last: usize, expected| {
             if (1..=last).contains(&value) {
                 return Ok(());
@@ -68,8 +86,7 @@ impl UniformRun {
             if epoch == config.start_epoch {
                 start = Some(SharedStart::new(session.snapshot()?, epoch));
             }
-            observe(report);
-            Ok(())
+            observe(report, session)
         })?;
         match (reference, start) {
             (Some((_, reference_epoch, features)), Some(start)) => {

@@ -1,7 +1,10 @@
 //! Reproduction of the paper's tables, benches and checks: `cargo xtask --help`.
 
 mod bench;
+mod chart;
+mod fidelity;
 mod figure1;
+mod figure3;
 mod journal;
 mod markdown_table;
 mod settings;
@@ -36,8 +39,12 @@ enum Task {
     ReproduceTable9(Box<table9::Args>),
     /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
     ReproduceFigure1(Box<figure1::Args>),
+    /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
+    ReproduceFigure3(Box<figure3::Args>),
     /// Transfer: a sampler searched on one network, used on others.
     ReproduceTransfer(Box<transfer::Args>),
+    /// The fast approximation: do short trials rank samplers as full trainings do?
+    ReproduceFidelity(Box<fidelity::Args>),
     /// Benchmarks
     Bench(bench::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
@@ -47,6 +54,8 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::ReproduceTable1(args) => table1::run(*args),
+        Task::ReproduceFidelity(args) => fidelity::run(*args),
+        Task::ReproduceFigure3(args) => figure3::run(*args),
         Task::ReproduceTable9(args) => table9::run(*args),
         Task::ReproduceFigure1(args) => figure1::run(*args),
         Task::ReproduceTransfer(args) => transfer::run(*args),

@@ -58,7 +58,7 @@ pub(crate) struct Args {
     data_dir: Option<PathBuf>,
     /// Number of seeds [default: 3; 1 for smoke]
     #[arg(long)]
-    seeds: Option<u64>,
+    pub(crate) seeds: Option<u64>,
     /// The first of the seeds, which follow each other. Seeds 0 to 4 of the digits were looked at while the
     /// defaults were chosen
     #[arg(long, default_value_t = 0)]

@@ -1,10 +1,10 @@
 //! Benchmarks: `cargo xtask bench bo`, `bench search`, `bench train`, `bench peers`.
 
-mod bo;
+pub(crate) mod bo;
 mod bo_beside;
 mod bo_serve;
 mod peers;
-mod search;
+pub(crate) mod search;
 mod train;
 
 use anyhow::Result;

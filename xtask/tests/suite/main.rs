@@ -1,4 +1,4 @@
-//! `xtask` from outside: the table, its journal, what it says about bad input, and the benches of optimisers.
+//! `xtask` from outside: the table, its journal, what it says about bad input, the studies, and the benches of optimisers.
 
 // clippy.toml allows unwrap in functions marked #[test]; the fixtures around them are tests too.
 #![allow(clippy::unwrap_used)]
@@ -12,4 +12,5 @@ mod reproducible;
 mod resume;
 mod rivals;
 mod run;
+mod studies;
 mod table;

@@ -8,13 +8,13 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use ss_bo::rivals::ReinforceConfig;
 use ss_bo::{BayesOpt, BoConfig, EvolutionStrategy, Optimizer, RandomSearch, Reinforce, SobolSearch};
-use ss_sampler::{RankedFeatures, canonicalize_unit, shapes};
+use ss_sampler::{RankedFeatures, Transform, canonicalize_unit, shapes};
 use ss_seed::Seed;
 
 /// An optimiser with the coordinates it sees and the points it starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Arm {
+pub(crate) enum Arm {
     /// Bayesian optimisation in canonical coordinates from simple rules: what `swift-sampler search` does
     CanonicalRules,
     /// Bayesian optimisation on the raw cube from Sobol points
@@ -23,6 +23,10 @@ pub(super) enum Arm {
     RawRules,
     /// Bayesian optimisation in canonical coordinates from Sobol points
     CanonicalSobol,
+    /// As canonical-rules, by rank (cdf) in the place of gradient mass (cgf)
+    CanonicalRulesCdf,
+    /// As canonical-sobol, by rank (cdf) in the place of gradient mass (cgf)
+    CanonicalSobolCdf,
     /// Independent uniform points
     Random,
     /// Scrambled Sobol points
@@ -34,7 +38,34 @@ pub(super) enum Arm {
 }
 
 impl Arm {
-    /// The optimiser of this arm over rules for `ranked`, all its random choices drawn from `seed`.
+    /// The arms of `bench search` unless a flag names others.
+    pub(super) const BENCH: [Self; 8] = [
+        Self::CanonicalRules,
+        Self::RawSobol,
+        Self::RawRules,
+        Self::CanonicalSobol,
+        Self::Random,
+        Self::Sobol,
+        Self::Reinforce,
+        Self::Evolution,
+    ];
+
+    /// The coordinate that this arm's rules are functions of.
+    pub(crate) const fn transform(self) -> Transform {
+        match self {
+            Self::CanonicalRulesCdf | Self::CanonicalSobolCdf => Transform::Cdf,
+            Self::CanonicalRules
+            | Self::RawSobol
+            | Self::RawRules
+            | Self::CanonicalSobol
+            | Self::Random
+            | Self::Sobol
+            | Self::Reinforce
+            | Self::Evolution => Transform::Cgf,
+        }
+    }
+
+    /// The optimiser of this arm over rules for `ranked` (of this arm's transform), all its random choices drawn from `seed`.
     ///
     /// `CanonicalRules` is built as `ss_cli::search::search` builds its own, which it keeps to itself; a test
     /// compares the two trial by trial.
@@ -48,8 +79,12 @@ impl Arm {
         let projection =
             Arc::new(move |x: &[f64]| canonicalize_unit(&spec, x).unwrap_or_else(|_| x.to_vec()));
         Ok(match self {
-            Self::CanonicalRules => Box::new(BayesOpt::with_projection(dim, rules()?, projection)?),
-            Self::CanonicalSobol => Box::new(BayesOpt::with_projection(dim, sobol, projection)?),
+            Self::CanonicalRules | Self::CanonicalRulesCdf => {
+                Box::new(BayesOpt::with_projection(dim, rules()?, projection)?)
+            }
+            Self::CanonicalSobol | Self::CanonicalSobolCdf => {
+                Box::new(BayesOpt::with_projection(dim, sobol, projection)?)
+            }
             Self::RawRules => Box::new(BayesOpt::new(dim, rules()?)?),
             Self::RawSobol => Box::new(BayesOpt::new(dim, sobol)?),
             Self::Random => Box::new(RandomSearch::new(dim, seed)?),

@@ -7,19 +7,19 @@ use ss_approx::shared_start::TrialConfig;
 use ss_approx::{Score, SharedStart, Trainer, TrialResult, UniformRun, UniformRunConfig};
 use ss_cli::{Experiment, ExperimentConfig, Recipe, ValidationLabels};
 use ss_data::{Dataset, ImageSet, LabelNoise};
-use ss_sampler::{RankedFeatures, SamplerSpec};
+use ss_sampler::{RankedFeatures, SamplerSpec, Transform};
 use ss_seed::Seed;
 
-use super::objective::{ByRule, Candidate, Objective, Reading, RuleKey, Tried};
+use super::objective::{ByRule, Candidate, Objective, Ranked, Reading, RuleKey, Tried};
 
 /// One seed's data and uniform run, and the trials made from it. The experiment, the uniform run and the seeds
 /// are those of `swift-sampler search` with the same seed.
-pub(super) struct FineTuning {
+pub(crate) struct FineTuning {
     experiment: Experiment,
     /// True labels of the validation images, which no optimiser is told.
     true_labels: Vec<u32>,
     recipe: Recipe,
-    ranked: RankedFeatures,
+    ranked: Ranked,
     loss: Vec<f32>,
     start: SharedStart,
     seed: Seed,
@@ -29,7 +29,7 @@ pub(super) struct FineTuning {
 
 impl FineTuning {
     /// Makes labels wrong and trains the uniform run, calling `observe` after each of its epochs.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         dataset: &Dataset,
         recipe: &Recipe,
         noise: LabelNoise,
@@ -53,7 +53,11 @@ impl FineTuning {
             observe(report.epoch + 1);
         })
         .context("the uniform run")?;
-        let ranked = rank(&SamplerSpec::paper(), &uniform.features)?;
+        let by_rank = SamplerSpec::new(SamplerSpec::paper().features().to_vec(), Transform::Cdf)?;
+        let ranked = Ranked {
+            cgf: rank(&SamplerSpec::paper(), &uniform.features)?,
+            cdf: rank(&by_rank, &uniform.features)?,
+        };
         let loss = uniform.features.column("loss")?.to_vec();
         Ok(Self {
             experiment,
@@ -102,8 +106,8 @@ fn trainer<'a>(experiment: &'a Experiment, recipe: &Recipe) -> Result<Trainer<'a
 }
 
 impl Objective for FineTuning {
-    fn ranked(&self) -> &RankedFeatures {
-        &self.ranked
+    fn ranked(&self, transform: Transform) -> &RankedFeatures {
+        self.ranked.of(transform)
     }
 
     fn loss(&self) -> &[f32] {

@@ -1,15 +1,15 @@
 //! What the search of a sampler gains from canonical coordinates and from simple rules to start with:
 //! Bayesian optimisation with and without either, and rivals, on one objective.
 
-mod arm;
+pub(crate) mod arm;
 mod effect;
-mod fine_tuning;
-mod objective;
-mod record;
-mod reference;
+pub(crate) mod fine_tuning;
+pub(crate) mod objective;
+pub(crate) mod record;
+pub(crate) mod reference;
 mod render;
 mod settings;
-mod study;
+pub(crate) mod study;
 mod summary;
 mod synthetic;
 

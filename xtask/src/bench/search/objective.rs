@@ -4,43 +4,62 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use ss_sampler::{RankedFeatures, Weights};
+use ss_sampler::{RankedFeatures, Transform, Weights};
 
 /// What one weighting of the training examples reached.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// The score that an optimiser is told, larger is better.
-    pub(super) score: f64,
+    pub(crate) score: f64,
     /// How good the weighting is, in `[0, 1]`, which no optimiser is told: accuracy on the true labels of the
     /// validation images, or the score before noise was added.
-    pub(super) truth: f64,
+    pub(crate) truth: f64,
 }
 
 /// A reading, or why the weighting has none.
-pub(super) type Tried = std::result::Result<Reading, String>;
+pub(crate) type Tried = std::result::Result<Reading, String>;
 
 /// A weighting to try.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     pub(super) weights: Weights,
-    /// What identifies the rule that it came from: its canonical point. `None` for other weightings.
+    /// What identifies the rule that it came from. `None` for other weightings.
     pub(super) rule: Option<RuleKey>,
 }
 
-/// The bits of a canonical point.
+/// A transform and the bits of a canonical point.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct RuleKey(Vec<u64>);
+pub(crate) struct RuleKey {
+    transform: Transform,
+    bits: Vec<u64>,
+}
 
 impl RuleKey {
-    pub(super) fn new(canonical: &[f64]) -> Self {
-        Self(canonical.iter().map(|x| x.to_bits()).collect())
+    pub(super) fn new(transform: Transform, canonical: &[f64]) -> Self {
+        Self { transform, bits: canonical.iter().map(|x| x.to_bits()).collect() }
+    }
+}
+
+/// The features of one training set, ranked for rules of either transform.
+#[derive(Clone, Debug)]
+pub(super) struct Ranked {
+    pub(super) cgf: RankedFeatures,
+    pub(super) cdf: RankedFeatures,
+}
+
+impl Ranked {
+    pub(super) fn of(&self, transform: Transform) -> &RankedFeatures {
+        match transform {
+            Transform::Cgf => &self.cgf,
+            Transform::Cdf => &self.cdf,
+        }
     }
 }
 
 /// A training set, as far as a search sees it, and the scores of its weightings.
-pub(super) trait Objective {
-    /// The features that rules are functions of.
-    fn ranked(&self) -> &RankedFeatures;
+pub(crate) trait Objective {
+    /// The features that rules of this transform are functions of.
+    fn ranked(&self, transform: Transform) -> &RankedFeatures;
 
     /// The loss of each example, `[n]`, which the reference rules order by.
     fn loss(&self) -> &[f32];

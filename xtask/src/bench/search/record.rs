@@ -10,7 +10,7 @@ use super::objective::{Reading, Tried};
 use crate::journal::{self, Place};
 
 /// Finished parts of the bench.
-pub(super) type Journal = journal::Journal<Record>;
+pub(crate) type Journal = journal::Journal<Record>;
 
 /// Where the journal of an objective lies.
 pub(super) fn place<'a>(folder: &'a Path, file: &'a str) -> Place<'a> {
@@ -20,83 +20,83 @@ pub(super) fn place<'a>(folder: &'a Path, file: &'a str) -> Place<'a> {
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub(super) enum Record {
+pub(crate) enum Record {
     References(ReferenceRun),
     Search(SearchRun),
 }
 
 /// Weightings that no search chose, on one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ReferenceRun {
-    pub(super) seed: u64,
-    pub(super) weightings: Vec<ReferenceReading>,
+pub(crate) struct ReferenceRun {
+    pub(crate) seed: u64,
+    pub(crate) weightings: Vec<ReferenceReading>,
     /// The largest truth that any weighting has, where it is known.
-    pub(super) optimum: Option<f64>,
+    pub(crate) optimum: Option<f64>,
 }
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ReferenceReading {
-    pub(super) name: String,
+pub(crate) struct ReferenceReading {
+    pub(crate) name: String,
     #[serde(flatten)]
-    pub(super) reading: Reading,
+    pub(crate) reading: Reading,
     /// Accuracy on test data, in `[0, 1]`, where it was taken.
-    pub(super) test: Option<f64>,
+    pub(crate) test: Option<f64>,
 }
 
 /// One arm's search on one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct SearchRun {
-    pub(super) seed: u64,
-    pub(super) arm: Arm,
-    pub(super) trials: Vec<SearchTrial>,
+pub(crate) struct SearchRun {
+    pub(crate) seed: u64,
+    pub(crate) arm: Arm,
+    pub(crate) trials: Vec<SearchTrial>,
     /// Number of the trial that the optimiser recommends; absent when none succeeded.
-    pub(super) recommended: Option<usize>,
+    pub(crate) recommended: Option<usize>,
     /// Test accuracy of the recommended rule, in `[0, 1]`, where there are test data.
-    pub(super) recommended_test: Option<f64>,
+    pub(crate) recommended_test: Option<f64>,
 }
 
 /// One trial of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct SearchTrial {
+pub(crate) struct SearchTrial {
     /// Why the point was suggested.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     /// As suggested, in the unit cube.
-    pub(super) point: Vec<f64>,
+    pub(crate) point: Vec<f64>,
     /// Absent when the trial failed.
-    pub(super) reading: Option<Reading>,
+    pub(crate) reading: Option<Reading>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 impl SearchTrial {
-    pub(super) fn tried(&self) -> Tried {
+    pub(crate) fn tried(&self) -> Tried {
         self.reading.ok_or_else(|| self.failure.clone().unwrap_or_default())
     }
 }
 
 impl SearchRun {
     /// The reading of the recommended trial.
-    pub(super) fn recommended_reading(&self) -> Option<Reading> {
+    pub(crate) fn recommended_reading(&self) -> Option<Reading> {
         self.trials.get(self.recommended?)?.reading
     }
 
     /// The best score of the first `trials` trials.
-    pub(super) fn best_score(&self, trials: usize) -> Option<f64> {
+    pub(crate) fn best_score(&self, trials: usize) -> Option<f64> {
         let scores = self.trials.iter().take(trials).filter_map(|trial| Some(trial.reading?.score));
         scores.max_by(f64::total_cmp)
     }
 
     /// How many trials it took to score at least `bar`.
-    pub(super) fn trials_to(&self, bar: f64) -> Option<usize> {
+    pub(crate) fn trials_to(&self, bar: f64) -> Option<usize> {
         let reaches = |trial: &SearchTrial| trial.reading.is_some_and(|reading| reading.score >= bar);
         self.trials.iter().position(reaches).map(|at| at + 1)
     }
 }
 
 impl ReferenceRun {
-    pub(super) fn named(&self, name: &str) -> Option<&ReferenceReading> {
+    pub(crate) fn named(&self, name: &str) -> Option<&ReferenceReading> {
         self.weightings.iter().find(|weighting| weighting.name == name)
     }
 }

@@ -7,14 +7,14 @@ use super::objective::{Candidate, Objective};
 use super::record::{ReferenceReading, ReferenceRun};
 
 /// The rule that a search must find.
-pub(super) const BAR: &str = "drop-35";
+pub(crate) const BAR: &str = "drop-35";
 /// Shares of the largest losses that are dropped, in percent.
 const DEPTHS: [usize; 7] = [10, 20, 30, 35, 40, 50, 60];
 /// Test accuracy is taken of these alone: each costs another trial.
 const TESTED: [&str; 3] = ["uniform", BAR, "oracle"];
 
 /// Measures every reference weighting; `observe` is told each name before.
-pub(super) fn measure(
+pub(crate) fn measure(
     objective: &mut dyn Objective,
     seed: u64,
     mut observe: impl FnMut(&str),
@@ -33,7 +33,7 @@ pub(super) fn measure(
 }
 
 /// How many weightings [`measure`] measures.
-pub(super) const COUNT: usize = DEPTHS.len() + 2;
+pub(crate) const COUNT: usize = DEPTHS.len() + 2;
 
 fn weights(objective: &dyn Objective) -> Vec<(String, Vec<f64>)> {
     let loss = objective.loss();

@@ -10,18 +10,18 @@ use super::objective::{Candidate, Objective, RuleKey, Tried};
 use super::record::{SearchRun, SearchTrial};
 
 /// Runs `trials` trials of `arm`; `observe` is told of each.
-pub(super) fn search(
+pub(crate) fn search(
     objective: &mut dyn Objective,
     arm: Arm,
     trials: usize,
     seed: u64,
     mut observe: impl FnMut(&SearchTrial),
 ) -> Result<SearchRun> {
-    let mut optimizer = arm.optimizer(objective.ranked(), Seed::new(seed))?;
+    let mut optimizer = arm.optimizer(objective.ranked(arm.transform()), Seed::new(seed))?;
     let mut done = Vec::with_capacity(trials);
     for number in 0..trials {
         let suggestion = optimizer.ask()?;
-        let tried = match candidate(objective, &suggestion.x)? {
+        let tried = match candidate(objective, arm, &suggestion.x)? {
             Ok(candidate) => objective.measure(&candidate, Some(number as u64))?,
             Err(reason) => Err(reason),
         };
@@ -42,7 +42,7 @@ pub(super) fn search(
     let recommended = recommended(optimizer.as_ref());
     let recommended_test = match recommended {
         None => None,
-        Some(number) => match candidate(objective, &done[number].point)? {
+        Some(number) => match candidate(objective, arm, &done[number].point)? {
             Ok(candidate) => objective.test(&candidate)?,
             Err(_) => None,
         },
@@ -56,9 +56,13 @@ fn recommended(optimizer: &dyn Optimizer) -> Option<usize> {
 }
 
 /// The weighting at a point of the cube; the reason when its rule gives no example any weight.
-fn candidate(objective: &dyn Objective, point: &[f64]) -> Result<std::result::Result<Candidate, String>> {
-    let ranked = objective.ranked();
-    let rule = Some(RuleKey::new(&canonicalize_unit(ranked.spec(), point)?));
+fn candidate(
+    objective: &dyn Objective,
+    arm: Arm,
+    point: &[f64],
+) -> Result<std::result::Result<Candidate, String>> {
+    let ranked = objective.ranked(arm.transform());
+    let rule = Some(RuleKey::new(arm.transform(), &canonicalize_unit(ranked.spec(), point)?));
     let params = SamplerParams::from_unit(ranked.spec(), point)?;
     Ok(match ranked.weights(&params) {
         Ok(weights) => Ok(Candidate { weights, rule }),
@@ -68,9 +72,11 @@ fn candidate(objective: &dyn Objective, point: &[f64]) -> Result<std::result::Re
 }
 
 /// Hands the trials of an earlier search to an objective that was prepared anew.
-pub(super) fn recall(objective: &mut dyn Objective, run: &SearchRun) -> Result<()> {
+pub(crate) fn recall(objective: &mut dyn Objective, run: &SearchRun) -> Result<()> {
+    let transform = run.arm.transform();
     for trial in &run.trials {
-        let rule = RuleKey::new(&canonicalize_unit(objective.ranked().spec(), &trial.point)?);
+        let canonical = canonicalize_unit(objective.ranked(transform).spec(), &trial.point)?;
+        let rule = RuleKey::new(transform, &canonical);
         let tried: Tried = trial.tried();
         objective.recall(rule, tried);
     }

@@ -13,11 +13,11 @@
 //! Fashion-MNIST with 40% wrong labels has them: 48, 53 to 54 and 55% accuracy on labels as noisy.
 
 use anyhow::{Result, bail};
-use ss_sampler::{RankedFeatures, SamplerSpec, Weights};
+use ss_sampler::{RankedFeatures, SamplerSpec, Transform, Weights};
 use ss_seed::{Seed, Stream};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::objective::{Candidate, Objective, Reading, Tried};
+use super::objective::{Candidate, Objective, Ranked, Reading, Tried};
 
 /// Examples of a set.
 const EXAMPLES: usize = 4000;
@@ -49,7 +49,7 @@ pub(super) struct Synthetic {
     bad: Vec<bool>,
     hard: Vec<bool>,
     loss: Vec<f32>,
-    ranked: RankedFeatures,
+    ranked: Ranked,
 }
 
 impl Synthetic {
@@ -82,7 +82,11 @@ impl Synthetic {
         // The norm of the last layer's gradient: about 1 - p of the label, times that of the activations.
         let gradient: Vec<f32> =
             loss.iter().zip(&hidden).map(|(l, h)| (1.0 - (-l).exp()) * (0.2 * h).exp()).collect();
-        let ranked = RankedFeatures::new(SamplerSpec::paper(), &[&loss, &entropy], &gradient)?;
+        let by_rank = SamplerSpec::new(SamplerSpec::paper().features().to_vec(), Transform::Cdf)?;
+        let ranked = Ranked {
+            cgf: RankedFeatures::new(SamplerSpec::paper(), &[&loss, &entropy], &gradient)?,
+            cdf: RankedFeatures::new(by_rank, &[&loss, &entropy], &[])?,
+        };
         Ok(Self { seed, bad, hard, loss, ranked })
     }
 
@@ -111,8 +115,8 @@ fn score(bad: f64, diversity: f64, hard: f64) -> f64 {
 }
 
 impl Objective for Synthetic {
-    fn ranked(&self) -> &RankedFeatures {
-        &self.ranked
+    fn ranked(&self, transform: Transform) -> &RankedFeatures {
+        self.ranked.of(transform)
     }
 
     fn loss(&self) -> &[f32] {
