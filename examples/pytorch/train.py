@@ -6,7 +6,7 @@
 1. A uniform run, the baseline. At an early epoch the network's logits are written down (`features`), in the middle
    its weights: the shared start.
 2. A study of rules (`study new`). Each trial trains from the shared start under the weights that `study suggest`
-   wrote, and tells its validation accuracy (`study observe`).
+   wrote, and tells which validation examples it has right (`study observe`).
 3. The best rule (`study export`) trains a network from scratch.
 
 The order of every epoch comes from `draw`. Labels of training and validation data are made wrong at a known rate;
@@ -148,9 +148,13 @@ class Job:
         return network
 
     @torch.no_grad()
-    def accuracy(self, network, part):
+    def right(self, network, part):
+        """1 for each example that is classified as labelled, 0 for others."""
         inputs, labels = part
-        return (network(inputs).argmax(1) == labels).float().mean().item()
+        return (network(inputs).argmax(1) == labels).double()
+
+    def accuracy(self, network, part):
+        return self.right(network, part).mean().item()
 
 
 def uniform_run(job):
@@ -175,7 +179,7 @@ def uniform_run(job):
 
 
 def trial(job, weights):
-    """A short training from the shared start, its learning rate decayed to zero, and its validation accuracy."""
+    """A short training from the shared start, its learning rate decayed to zero; scores of the validation examples."""
     args = job.args
     network = job.network()
     optimiser = job.optimiser(network)
@@ -187,11 +191,12 @@ def trial(job, weights):
         rate = lambda at: first * (1 - (epoch + at) / args.trial_epochs)
         # Every candidate sees the same random numbers: epochs are numbered alike.
         job.epoch(network, optimiser, weights, args.start_epoch + epoch, rate)
-    return job.accuracy(network, job.validation)
+    return job.right(network, job.validation).numpy()
 
 
 def search(job):
-    args, study, weights = job.args, job.args.out / "study", job.args.out / "trial.npy"
+    args, study = job.args, job.args.out / "study"
+    weights, scores = args.out / "trial.npy", args.out / "scores.npy"
     features = ["--features", args.out / "features.parquet"]
     job.sampler("study", "new", study, *features, "--trials", args.trials, "--seed", args.seed)
     while True:
@@ -199,7 +204,8 @@ def search(job):
         if asked.returncode == NOTHING_LEFT:
             break
         asked.check_returncode()
-        job.sampler("study", "observe", study, asked.stdout.strip(), trial(job, weights))
+        np.save(scores, trial(job, weights))
+        job.sampler("study", "observe", study, asked.stdout.strip(), "--example-scores", scores)
     job.sampler("study", "export", study, "--out", args.out / "sampler")
     return json.loads(job.sampler("study", "best", study, "--json").stdout)
 

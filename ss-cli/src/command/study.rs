@@ -11,7 +11,7 @@ use ss_cli::external_study::{Best, Estimate, ExternalStudy, Observed, StudyConfi
 use ss_cli::progress::print;
 use ss_cli::study::LeaseHistory;
 use ss_cli::{artifact, picture};
-use ss_data::Weights;
+use ss_data::{TableInput, Weights};
 use ss_sampler::{Transform, describe};
 
 use super::draw::PlanArgs;
@@ -91,13 +91,17 @@ pub(crate) struct ObserveArgs {
     /// The trial's number
     id: u64,
     /// Its score: larger is better
-    #[arg(allow_negative_numbers = true, required_unless_present = "failed")]
+    #[arg(allow_negative_numbers = true, required_unless_present_any = ["failed", "example_scores"])]
     score: Option<f64>,
-    /// The standard error of the score, where it is a mean
-    #[arg(long, requires = "score")]
+    /// The standard error of the score, where it differs between trials: the model trusts the score less
+    #[arg(long, requires = "score", allow_negative_numbers = true)]
     standard_error: Option<f64>,
+    /// The score of each validation example, in the same order for all trials: an array or a table of one column. The
+    /// trial's score is their mean, and `best` compares trials example by example
+    #[arg(long, value_name = "FILE", conflicts_with = "score")]
+    example_scores: Option<PathBuf>,
     /// The trial gave no score, for this reason
-    #[arg(long, value_name = "REASON", conflicts_with = "score")]
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["score", "example_scores"])]
     failed: Option<String>,
 }
 
@@ -242,26 +246,38 @@ fn write_trial(
 }
 
 fn observe(args: ObserveArgs) -> Result<()> {
-    let outcome = match (args.score, args.standard_error, args.failed) {
-        (Some(score), None, _) => Outcome::Score(score),
-        (Some(score), Some(error), _) => {
-            if !(error.is_finite() && error >= 0.0) {
-                anyhow::bail!("--standard-error {error}: expected a finite number that is not negative");
-            }
-            Outcome::ScoreWithVariance { score, variance: error * error }
-        }
-        (None, _, reason) => Outcome::Failed { reason: reason.unwrap_or_default() },
-    };
     let study = ExternalStudy::open(&args.dir, "swift-sampler-study-observe")?;
-    let finite = args.score.is_none_or(f64::is_finite);
-    match study.observe(TrialId(args.id), outcome)? {
-        Observed::Recorded if finite => {}
-        Observed::Recorded => {
-            eprintln!("trial {}: a score that is not finite is recorded as a failure", args.id)
+    let id = TrialId(args.id);
+    let observed = match (&args.example_scores, args.score, args.standard_error) {
+        (Some(path), ..) => study.observe_examples(id, &only_column(path)?)?,
+        (None, Some(_), Some(error)) if !(error.is_finite() && error >= 0.0) => {
+            anyhow::bail!("--standard-error {error}: expected a finite number that is not negative");
         }
-        Observed::Repeated => eprintln!("trial {}: this outcome was recorded before", args.id),
+        (None, Some(score), Some(error)) => {
+            study.observe(id, Outcome::ScoreWithVariance { score, variance: error * error })?
+        }
+        (None, Some(score), None) => study.observe(id, Outcome::Score(score))?,
+        (None, None, _) => {
+            study.observe(id, Outcome::Failed { reason: args.failed.clone().unwrap_or_default() })?
+        }
+    };
+    if observed == Observed::Repeated {
+        eprintln!("trial {id}: this outcome was recorded before");
+    } else if args.score.is_some_and(|score| !score.is_finite()) {
+        eprintln!("trial {id}: a score that is not finite is recorded as a failure");
     }
     Ok(())
+}
+
+/// The numbers of a file that has one column.
+fn only_column(path: &Path) -> Result<Vec<f64>> {
+    let input = TableInput::open(&[path.to_owned()], None)?;
+    match input.column_names().as_slice() {
+        [name] => Ok(input.numbers(name)?),
+        names => {
+            anyhow::bail!("{}: expected one column of scores, found {}", path.display(), names.join(", "))
+        }
+    }
 }
 
 fn status(args: ShowArgs) -> Result<()> {
@@ -319,7 +335,7 @@ fn open(dir: &Path) -> Result<ExternalStudy> {
 
 /// What is best and why, in two or three lines.
 fn in_words(best: &Best) -> String {
-    let Best { chosen, recommended, uniform, gain, standard_error, caution } = best;
+    let Best { chosen, recommended, uniform, gain, standard_error, paired, caution } = best;
     let line = |what: &str, e: &Estimate| {
         format!(
             "{what}: {} (trial {}), score {}, posterior {} +- {}\n",
@@ -335,7 +351,8 @@ fn in_words(best: &Best) -> String {
         return out + &format!("Uniform sampling gave no score to compare with. Chosen: trial {chosen}.\n");
     };
     out += &line("uniform sampling", uniform);
-    out += &format!("gain {} +- {}: ", short(*gain), short(*standard_error));
+    let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
+    out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
     out += &if chosen == &recommended.trial && chosen != &uniform.trial {
         format!("chosen is {} (trial {chosen})\n", recommended.name)
     } else {

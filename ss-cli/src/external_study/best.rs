@@ -5,7 +5,7 @@ use ss_bo::{BayesOpt, Optimizer, Trial, TrialId};
 use ss_sampler::canonicalize_unit;
 
 use super::ExternalStudy;
-use crate::{Error, Result};
+use crate::{Error, Result, selection};
 
 /// What a study believes about the rule of one of its trials.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,11 +31,13 @@ pub struct Best {
     pub recommended: Estimate,
     /// Uniform sampling; absent when its trial gave no score.
     pub uniform: Option<Estimate>,
-    /// Difference of the posterior means of the two; 0 without a uniform trial.
+    /// What the recommended rule gains over uniform sampling; 0 without a uniform trial.
     pub gain: f64,
-    /// Standard error of the gain, from both beliefs as if they were independent: an upper bound where the model's
-    /// errors at the two rules go the same way.
+    /// Standard error of the gain.
     pub standard_error: f64,
+    /// Whether gain and standard error come from the scores of the validation examples, in pairs, and not from the
+    /// model.
+    pub paired: bool,
     /// How many standard errors were asked for.
     pub caution: f64,
 }
@@ -45,8 +47,14 @@ impl ExternalStudy {
     ///
     /// Of the rules that were tried the one with the best posterior mean is recommended, and not that with the best
     /// score, which is the luckiest of many. It replaces uniform sampling only where it gains more than `caution`
-    /// standard errors over it. Our own search compares the two example by example on validation data; here only the
-    /// scores are known, and the standard error is the model's.
+    /// standard errors over it:
+    ///
+    /// - where both trials told their scores example by example
+    ///   ([`observe_examples`](ExternalStudy::observe_examples)), the mean of the paired differences and its standard
+    ///   error, as our own search does;
+    /// - else the difference of the posterior means, and both deviations of the model as if they were independent.
+    ///   That is the model's doubt alone: what all trials have in common, such as a small validation set, is not in
+    ///   it.
     ///
     /// # Errors
     /// [`Error::NoTrialSucceeded`] before the first score.
@@ -76,15 +84,23 @@ impl ExternalStudy {
         };
         let uniform = bo.trials().iter().find(|t| t.score().is_some() && self.rules.is_uniform(&t.x));
         let uniform = uniform.map(|trial| self.estimate(bo, trial)).transpose()?.flatten();
-        let (gain, standard_error) = match &uniform {
-            None => (0.0, recommended.std),
-            Some(uniform) => (recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)),
+        let by_example = match &uniform {
+            Some(uniform) if uniform.trial != recommended.trial => {
+                self.example_scores.read(recommended.trial)?.zip(self.example_scores.read(uniform.trial)?)
+            }
+            _ => None,
+        };
+        let paired = by_example.is_some();
+        let (gain, standard_error) = match (&uniform, by_example) {
+            (_, Some((rule, uniform))) => selection::paired(&rule, &uniform),
+            (Some(uniform), None) => (recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)),
+            (None, None) => (0.0, recommended.std),
         };
         let chosen = match &uniform {
             Some(uniform) if gain <= caution * standard_error => uniform.trial,
             _ => recommended.trial,
         };
-        Ok(Best { chosen, recommended, uniform, gain, standard_error, caution })
+        Ok(Best { chosen, recommended, uniform, gain, standard_error, paired, caution })
     }
 
     fn estimate(&self, bo: &BayesOpt, trial: &Trial) -> Result<Option<Estimate>> {

@@ -31,6 +31,7 @@
 //! ```
 
 mod best;
+mod example_scores;
 mod status;
 
 pub use best::{Best, Estimate};
@@ -46,6 +47,8 @@ use ss_bo::{BayesOpt, Optimizer, Outcome, TrialId};
 use ss_data::{JournalFile, NumericTable, TableInput};
 use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec, Transform, Weights};
 use ss_seed::Seed;
+
+use example_scores::ExampleScores;
 
 use crate::rule_space::{RuleSpace, parameter_names};
 use crate::study::{LeaseHistory, Storage, Study, StudySpec};
@@ -91,6 +94,7 @@ pub struct ExternalStudy {
     rules: RuleSpace,
     features: NumericTable,
     settings: Settings,
+    example_scores: ExampleScores,
 }
 
 /// A trial that a worker is to run.
@@ -164,7 +168,8 @@ impl ExternalStudy {
             None if known => {}
             trials => study.remember(TRIALS, json!(trials.unwrap_or(DEFAULT_TRIALS)))?,
         }
-        Ok(Self { study, rules, features: table, settings })
+        let example_scores = ExampleScores::of(folder);
+        Ok(Self { study, rules, features: table, settings, example_scores })
     }
 
     /// Opens the study in `folder` as `worker`: no two workers have one name at a time, and a worker that died goes on
@@ -191,7 +196,8 @@ impl ExternalStudy {
         if study.load()?.optimizer().trials().first().is_some_and(|first| !rules.is_uniform(&first.x)) {
             return Err(Error::ForeignFirstTrial { place: study.place() });
         }
-        Ok(Self { study, rules, features, settings })
+        let example_scores = ExampleScores::of(folder);
+        Ok(Self { study, rules, features, settings, example_scores })
     }
 
     /// The examples, in the order of all weights.
@@ -253,6 +259,24 @@ impl ExternalStudy {
                 recorded: state.map_or_else(String::new, |state| status::outcome_in_words(&state)),
             }),
         }
+    }
+
+    /// Records the mean of these scores, one a validation example and in the same order for all trials, as the score
+    /// of a trial, and keeps them: [`best`](Self::best) then compares the rule with uniform sampling example by example.
+    ///
+    /// # Errors
+    /// Those of [`observe`](Self::observe); no scores, or as many as trial 0 does not have.
+    pub fn observe_examples(&self, id: TrialId, scores: &[f64]) -> Result<Observed> {
+        if scores.is_empty() {
+            return Err(ss_data::Error::Empty { what: "the list of example scores".into() }.into());
+        }
+        self.example_scores.check(TrialId(0), scores)?;
+        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+        let observed = self.observe(id, Outcome::Score(mean))?;
+        // After the record: the first outcome counts, and its scores are the ones to keep. Repeated, it may be that
+        // the process before was killed in between.
+        self.example_scores.write(id, scores)?;
+        Ok(observed)
     }
 
     /// How many trials there are to be.

@@ -168,6 +168,44 @@ fn the_first_outcome_counts() {
 }
 
 #[test]
+fn trials_that_tell_their_examples_are_compared_in_pairs() {
+    let folder = folder();
+    let path = folder.path();
+    says(path, &new_flags("4"));
+    // Right or wrong on 100 examples: uniform sampling on the first 60, the next rule on 66 and one of them another.
+    let tell = |id: &str, right: &dyn Fn(usize) -> bool, n: usize| {
+        assert_eq!(says(path, &["suggest", "s", "--worker", "w"]), format!("{id}\n"));
+        let lines: String = (0..n).map(|i| format!("{}\n", u8::from(right(i)))).collect();
+        fs::write(path.join("e.csv"), format!("right\n{lines}")).unwrap();
+        study(path, &["observe", "s", id, "--example-scores", "e.csv"])
+    };
+    let better = |i: usize| i < 67 && i != 5;
+    tell("0", &|i| i < 60, 100).assert().success();
+    assert_refused(
+        tell("1", &better, 99),
+        &["example scores beside those of trial 0", "expected 100", "found 99"],
+    );
+    tell("1", &better, 100).assert().success();
+    let best = |caution: &str| -> Value {
+        serde_json::from_str(&says(path, &["best", "s", "--json", "--caution", caution])).unwrap()
+    };
+    // Seven differences of +1 and one of -1 of 100: mean 0.06, variance (8 - 100 * 0.06^2) / 99 (by hand).
+    let (gain, error) = (0.06, ((8.0_f64 - 0.36) / 99.0 / 100.0).sqrt());
+    let found = best("2.1");
+    assert!((found["gain"].as_f64().unwrap() - gain).abs() < 1e-7);
+    assert!((found["standard_error"].as_f64().unwrap() - error).abs() < 1e-7);
+    assert_eq!((&found["paired"], &found["chosen"]), (&true.into(), &1.into()));
+    assert_eq!(found["recommended"]["observed"], 0.66);
+    assert_eq!(best("2.2")["chosen"], 0);
+    assert!(says(path, &["best", "s"]).contains("in pairs"));
+    // A trial that told its score alone is compared by the model.
+    assert_eq!(says(path, &["suggest", "s"]), "2\n");
+    says(path, &["observe", "s", "2", "0.9"]);
+    let found = best("1");
+    assert_eq!((&found["recommended"]["trial"], &found["paired"]), (&2.into(), &false.into()));
+}
+
+#[test]
 fn a_trial_of_a_dead_worker_is_given_to_another() {
     let folder = folder();
     let path = folder.path();
