@@ -350,10 +350,13 @@ fn in_words(best: &Best) -> String {
     let Some(uniform) = uniform else {
         return out + &format!("Uniform sampling gave no score to compare with. Chosen: trial {chosen}.\n");
     };
+    if uniform.trial == recommended.trial {
+        return out + &format!("No other rule is better: chosen is uniform sampling (trial {chosen}).\n");
+    }
     out += &line("uniform sampling", uniform);
     let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
     out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
-    out += &if chosen == &recommended.trial && chosen != &uniform.trial {
+    out += &if chosen == &recommended.trial {
         format!("chosen is {} (trial {chosen})\n", recommended.name)
     } else {
         format!("not more than {caution} standard errors, chosen is uniform sampling (trial {chosen})\n")

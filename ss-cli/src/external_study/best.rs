@@ -93,6 +93,7 @@ impl ExternalStudy {
         let paired = by_example.is_some();
         let (gain, standard_error) = match (&uniform, by_example) {
             (_, Some((rule, uniform))) => selection::paired(&rule, &uniform),
+            (Some(uniform), None) if uniform.trial == recommended.trial => (0.0, 0.0),
             (Some(uniform), None) => (recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)),
             (None, None) => (0.0, recommended.std),
         };
