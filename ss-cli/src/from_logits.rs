@@ -86,7 +86,8 @@ fn class_columns(input: &TableInput, prefix: &str) -> Result<Vec<String>> {
 }
 
 /// Computes the features of every row and writes them to `out` with the identifiers, and returns how many there are.
-/// Memory does not grow with the number of rows. The file appears whole or not at all.
+/// Memory is that of some rows, and of the row group (2^20 rows) that is being written, however many rows there are.
+/// The file appears whole or not at all.
 ///
 /// # Errors
 /// Those of reading ([`TableInput::read`]), of the features ([`compute`]) with the row of the whole input, and of
