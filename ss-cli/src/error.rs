@@ -65,15 +65,23 @@ pub enum Error {
         /// What is wrong with it.
         reason: ss_sampler::Error,
     },
-    /// A file of features lacks a column that the sampler needs.
-    #[error("{path}: no column {column:?}, which the sampler needs; found {}", found.join(", "))]
-    MissingColumn {
-        /// Which file.
-        path: std::path::PathBuf,
-        /// The feature.
-        column: String,
-        /// The columns that are there.
-        found: Vec<String>,
+    /// No column holds the logits, or not every class has one.
+    #[error("{place}: no column {missing}; the columns are {found}; name the logits by --logits")]
+    NoLogits {
+        /// The files.
+        place: String,
+        /// What was looked for.
+        missing: String,
+        /// The columns there are.
+        found: String,
+    },
+    /// Logits or labels that give no features.
+    #[error("{place}: {reason}")]
+    FeaturesOf {
+        /// The files.
+        place: String,
+        /// What is wrong, with the row.
+        reason: ss_features::Error,
     },
     /// A study was made with other settings than those asked for.
     #[error(
@@ -104,6 +112,36 @@ pub enum Error {
     ForeignFirstTrial {
         /// The journal.
         place: String,
+    },
+    /// A folder holds no study.
+    #[error("{}: {reason}; `swift-sampler study new` makes one", path.display())]
+    NoStudy {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// The features of a study are not those that it was made with.
+    #[error(
+        "{}: features with the digest {found}, but the study was made with {expected}; restore that file or make a \
+         new study",
+        path.display()
+    )]
+    OtherFeatures {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The digest recorded in the study.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// A trial has an outcome already, another one.
+    #[error("trial {id} has an outcome already ({recorded}), and the first one counts: nothing was recorded")]
+    AlreadyObserved {
+        /// The trial.
+        id: u64,
+        /// What is recorded.
+        recorded: String,
     },
     /// Another process is at work in a folder.
     #[error("{}: another run is using this folder; wait for it or choose another --out", path.display())]

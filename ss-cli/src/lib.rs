@@ -8,8 +8,10 @@
 //! | [`recipe`] | networks, schedules and search budgets for each known dataset |
 //! | [`experiment`] | a dataset, split, with its label noise |
 //! | [`noise_source`] | wrong labels, made at a rate or read from a file |
+//! | [`from_logits`] | features from the logits of a network that was trained elsewhere |
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
 //! | [`study`] | one process's part in a study that is recorded in a journal |
+//! | [`external_study`] | a study whose trials other programs run: ask, tell, and the choice at the end |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
 //! | [`picture`] | a learned sampler, its search and a table as SVG drawings |
@@ -22,6 +24,8 @@ pub mod artifact;
 mod candidates;
 pub mod error;
 pub mod experiment;
+pub mod external_study;
+pub mod from_logits;
 pub mod method;
 pub mod noise_source;
 pub mod picture;
@@ -29,6 +33,7 @@ pub mod progress;
 pub mod provenance;
 pub mod recipe;
 pub mod report;
+mod rule_space;
 pub mod search;
 pub mod selection;
 pub mod study;

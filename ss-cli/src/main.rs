@@ -23,15 +23,26 @@ enum Command {
     Search(command::search::Args),
     /// Turn features of any examples into sampling probabilities with a learned sampler
     Apply(command::apply::Args),
+    /// Compute the features of examples from the logits of any network
+    Features(command::features::Args),
+    /// Write the order of an epoch as a file, for a training program of your own
+    Draw(command::draw::Args),
+    /// Search a sampler for a training program of your own, which asks for rules and tells their scores
+    #[command(subcommand)]
+    Study(command::study::Command),
 }
 
 fn main() -> ExitCode {
+    let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     let result = match Cli::parse().command {
-        Command::Search(args) => command::search::run(args),
-        Command::Apply(args) => command::apply::run(args),
+        Command::Search(args) => done(command::search::run(args)),
+        Command::Apply(args) => done(command::apply::run(args)),
+        Command::Features(args) => done(command::features::run(args)),
+        Command::Draw(args) => done(command::draw::run(args)),
+        Command::Study(command) => command::study::run(command),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)

@@ -12,7 +12,8 @@ use ss_data::{ImageSet, JournalFile};
 use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
 use ss_seed::Seed;
 
-use crate::candidates::{Candidates, is_candidates_fault, parameter_names};
+use crate::candidates::{Candidates, is_candidates_fault};
+use crate::rule_space::parameter_names;
 use crate::selection::{Choice, Evidence};
 use crate::study::{Storage, Study, StudySpec};
 use crate::{Error, Result};
@@ -151,7 +152,7 @@ pub fn search(
         Some(journal) => (Storage::file(journal.file.clone()), journal.settings.clone()),
         None => (Storage::memory(), Value::Null),
     };
-    let study = Study::open(storage, study_spec(&config.spec, settings), candidates.optimizer())?;
+    let study = Study::open(storage, study_spec(&config.spec, settings), candidates.rules.optimizer())?;
 
     let mut best = f64::NEG_INFINITY;
     let mut report = |trial: &Trial| -> Result<()> {
@@ -162,7 +163,7 @@ pub fn search(
     };
     let recorded = study.load()?;
     // Before anything is trained: what uniform sampling scores is what every rule is compared with.
-    if recorded.optimizer().trials().first().is_some_and(|first| !candidates.is_uniform(&first.x)) {
+    if recorded.optimizer().trials().first().is_some_and(|first| !candidates.rules.is_uniform(&first.x)) {
         return Err(Error::ForeignFirstTrial { place: study.place() });
     }
     for trial in recorded.optimizer().trials().iter().filter(|trial| !trial.is_running()) {
@@ -242,7 +243,7 @@ fn conclude(
 ) -> Result<SearchOutcome> {
     let loaded = study.load()?;
     let told = loaded.optimizer().trials();
-    if !told.first().is_some_and(|first| candidates.is_uniform(&first.x)) {
+    if !told.first().is_some_and(|first| candidates.rules.is_uniform(&first.x)) {
         return Err(Error::ForeignFirstTrial { place: study.place() });
     }
     let trials = told.iter().map(|trial| candidates.record(trial)).collect::<Result<Vec<_>>>()?;
@@ -261,13 +262,13 @@ fn conclude(
         }
     }
     let choice = evidence.choose(recommended.id, config.caution);
-    let params = SamplerParams::from_unit(&config.spec, &trials[choice.trial].point)?.canonical();
+    let params = candidates.rules.params(&trials[choice.trial].point)?.canonical();
     Ok(SearchOutcome {
-        weights: candidates.ranked.weights(&params)?,
+        weights: candidates.rules.ranked().weights(&params)?,
         params,
         choice,
         cost: candidates.cost(&trials),
         trials,
-        ranked: candidates.ranked,
+        ranked: candidates.rules.into_ranked(),
     })
 }

@@ -11,7 +11,9 @@
 //! | training, validation and test parts | [`split`] |
 //! | wrong labels at a known rate | [`LabelNoise::apply`]; from a file: [`read_labels`], [`NoisyLabels::from_labels`] |
 //! | features of a user's own examples | [`NumericTable::read_parquet`] |
+//! | columns that other programs wrote: Parquet, NPY, NPZ, CSV | [`TableInput`] |
 //! | `weights.parquet` | [`Weights`] |
+//! | the order of an epoch as a file | [`write_indices`] |
 //! | any artefact, never half-written | [`write_atomically`] |
 //! | lines that several processes append | [`JournalFile`] |
 //!
@@ -45,12 +47,17 @@ mod image_decode;
 mod image_folder;
 mod image_parquet;
 mod image_set;
+mod index_file;
 mod journal_file;
 mod lock_file;
 mod noise;
+mod npy;
 mod parquet_file;
 mod split;
 mod table;
+mod table_format;
+mod table_input;
+mod table_writer;
 mod weights;
 
 pub use atomic::write_atomically;
@@ -58,8 +65,12 @@ pub use dataset::{Dataset, DatasetKind, load};
 pub use error::{Error, Result};
 pub use image_folder::load_image_folder;
 pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
+pub use index_file::{IndexFormat, write_indices, write_indices_to};
 pub use journal_file::{JournalFile, LockedJournal};
 pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
 pub use split::{Split, SplitSizes, split};
 pub use table::{ID_COLUMN, NumericTable};
+pub use table_format::TableFormat;
+pub use table_input::{Kind, Shape, TableInput, Values};
+pub use table_writer::NumericTableWriter;
 pub use weights::{PROBABILITY_COLUMN, Weights};

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression;
@@ -41,14 +41,16 @@ impl<'a> ParquetFile<'a> {
         self.metadata.schema().fields().iter().map(|field| field.name().as_str())
     }
 
-    /// Hands over the arrays of these columns in this order, batch by batch, with the row that the batch
-    /// starts at.
-    pub(crate) fn read(
-        &self,
-        names: &[&str],
-        batch_rows: usize,
-        mut take: impl FnMut(&[ArrayRef], usize) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn rows(&self) -> u64 {
+        u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        self.metadata.schema()
+    }
+
+    /// The arrays of these columns in this order, `batch_rows` rows at a time (fewer in the last batch).
+    pub(crate) fn batches(&self, names: &[&str], batch_rows: usize) -> Result<ParquetBatches> {
         let schema = self.metadata.schema();
         let roots = names
             .iter()
@@ -57,19 +59,51 @@ impl<'a> ParquetFile<'a> {
         let file = self.file.try_clone().map_err(|error| Error::io("read", self.path, error))?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(reader.parquet_schema(), roots);
-        let mut batches =
-            decode(self.path, || reader.with_projection(mask).with_batch_size(batch_rows).build())?;
+        let batches = decode(self.path, || reader.with_projection(mask).with_batch_size(batch_rows).build())?;
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Ok(ParquetBatches { path: self.path.to_owned(), names, batches })
+    }
+
+    /// Hands over the arrays of these columns in this order, batch by batch, with the row that the batch
+    /// starts at.
+    pub(crate) fn read(
+        &self,
+        names: &[&str],
+        batch_rows: usize,
+        mut take: impl FnMut(&[ArrayRef], usize) -> Result<()>,
+    ) -> Result<()> {
+        let mut batches = self.batches(names, batch_rows)?;
         let mut first_row = 0;
-        while let Some(batch) = decode(self.path, || batches.next().transpose())? {
-            let arrays = names
-                .iter()
-                .map(|name| batch.column_by_name(name).cloned().ok_or_else(|| missing(name, schema)))
-                .collect::<Result<Vec<ArrayRef>>>()?;
+        while let Some(arrays) = batches.next()? {
             take(&arrays, first_row)?;
-            first_row += batch.num_rows();
+            first_row += arrays.first().map_or(0, |array| array.len());
         }
         Ok(())
     }
+}
+
+/// Chosen columns of a Parquet file, batch by batch.
+pub(crate) struct ParquetBatches {
+    path: PathBuf,
+    names: Vec<String>,
+    batches: ParquetRecordBatchReader,
+}
+
+impl ParquetBatches {
+    /// The next rows of every column; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<ArrayRef>>> {
+        let batches = &mut self.batches;
+        let Some(batch) = decode(&self.path, || batches.next().transpose())? else { return Ok(None) };
+        let schema = batch.schema();
+        let array = |name: &String| batch.column_by_name(name).cloned().ok_or_else(|| missing(name, &schema));
+        self.names.iter().map(array).collect::<Result<Vec<ArrayRef>>>().map(Some)
+    }
+}
+
+/// How tables are written. Dictionaries do not help with numbers that are nearly all distinct; Snappy is read by
+/// every tool.
+pub(crate) fn writer_properties() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_enabled(false).build()
 }
 
 /// Writes `rows` rows, a range at a time, atomically.
@@ -79,13 +113,8 @@ pub(crate) fn write_batches(
     rows: usize,
     arrays: impl Fn(Range<usize>) -> Vec<ArrayRef>,
 ) -> Result<()> {
-    // Dictionaries do not help with numbers that are nearly all distinct; Snappy is read by every tool.
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_dictionary_enabled(false)
-        .build();
     write_atomically(path, |out| {
-        let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
+        let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(writer_properties()))?;
         for start in (0..rows).step_by(TABLE_ROWS) {
             let range = start..rows.min(start + TABLE_ROWS);
             let batch = RecordBatch::try_new(schema.clone(), arrays(range)).map_err(io::Error::other)?;

@@ -10,6 +10,7 @@ use arrow_schema::{DataType, Field, Schema};
 use crate::columns::{floats, integers};
 use crate::error::{Error, Result};
 use crate::parquet_file::{ParquetFile, TABLE_ROWS, located, write_batches};
+use crate::table_input::{Kind, TableInput, Values};
 
 /// The name under which identifiers are written.
 pub const ID_COLUMN: &str = "id";
@@ -56,6 +57,45 @@ impl NumericTable {
         read(path, id_column, Some(columns)).map_err(|error| located(error, path))
     }
 
+    /// Reads the columns of these names, in this order, from files of any format. Without `id_column` the identifiers
+    /// are the row numbers, from 0.
+    ///
+    /// # Errors
+    /// Those of [`TableInput::read`]; values beyond the range of `f32`; negative or repeated identifiers.
+    pub fn read_input(input: &TableInput, id_column: Option<&str>, columns: &[&str]) -> Result<Self> {
+        let wanted: Vec<(&str, Kind)> = columns
+            .iter()
+            .map(|&name| (name, Kind::Number))
+            .chain(id_column.map(|name| (name, Kind::Integer)))
+            .collect();
+        let place = input.place_name();
+        let place = Path::new(&place);
+        let mut table =
+            Self { ids: Vec::new(), columns: columns.iter().map(|&n| (n.to_owned(), Vec::new())).collect() };
+        input.read(&wanted, |values, first_row| {
+            for ((name, all), values) in table.columns.iter_mut().zip(values) {
+                for (i, &value) in values.numbers().iter().enumerate() {
+                    all.push(to_f32(value, name, first_row + i).map_err(|error| error.in_file(place))?);
+                }
+            }
+            match id_column {
+                Some(name) => {
+                    let ids = values.last().map_or(&[][..], Values::integers);
+                    for (i, &id) in ids.iter().enumerate() {
+                        table.ids.push(input.to_id(id, name, first_row + i)?);
+                    }
+                }
+                None => {
+                    let rows = values.first().map_or(0, Values::rows);
+                    table.ids.extend((first_row..first_row + rows).map(|row| row as u64));
+                }
+            }
+            Result::Ok(())
+        })?;
+        table.check().map_err(|error| error.in_file(place))?;
+        Ok(table)
+    }
+
     /// Writes the table with its identifiers in the column [`ID_COLUMN`] (uint64) and the rest as float32;
     /// the file appears whole or not at all.
     ///
@@ -78,6 +118,17 @@ impl NumericTable {
     /// The values of a column.
     pub fn column(&self, name: &str) -> Option<&[f32]> {
         self.columns.iter().find(|(n, _)| n == name).map(|(_, values)| values.as_slice())
+    }
+
+    /// A digest of names, identifiers and values (FNV-1a, 64 bits): whether two tables are the same.
+    pub fn digest(&self) -> u64 {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let ids = self.ids.iter().flat_map(|id| id.to_le_bytes());
+        let start = ids.fold(0xcbf2_9ce4_8422_2325, step);
+        self.columns.iter().fold(start, |hash, (name, values)| {
+            let values = values.iter().flat_map(|value| value.to_bits().to_le_bytes());
+            name.bytes().chain([0]).chain(values).fold(hash, step)
+        })
     }
 
     /// Checks all that the fields promise.
@@ -174,7 +225,7 @@ pub(crate) fn to_id(id: i128, column: &str, row: usize) -> Result<u64> {
     })
 }
 
-fn to_f32(value: f64, column: &str, row: usize) -> Result<f32> {
+pub(crate) fn to_f32(value: f64, column: &str, row: usize) -> Result<f32> {
     let narrow = value as f32;
     if narrow.is_finite() {
         return Ok(narrow);

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use arrow_array::{Float64Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
+use npyz::WriterBuilder;
+
+use crate::atomic::write_atomically;
 use crate::columns::{floats, integers};
 use crate::error::{Error, Result};
 use crate::parquet_file::{ParquetFile, TABLE_ROWS, located, write_batches};
 use crate::table::{ID_COLUMN, check_ids, to_id};
+use crate::table_format::TableFormat;
 
 /// The column of the probabilities.
 pub const PROBABILITY_COLUMN: &str = "probability";
@@ -83,6 +87,51 @@ impl Weights {
                 Arc::new(Float64Array::from_iter_values(self.probabilities[rows].iter().copied())),
             ]
         })
+    }
+
+    /// Writes the probabilities alone, in the order of the rows, as a NumPy array of float64; the file appears whole
+    /// or not at all.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn write_npy(&self, path: &Path) -> Result<()> {
+        write_atomically(path, |out| {
+            let shape = [self.probabilities.len() as u64];
+            let mut array = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+            array.extend(self.probabilities.iter().copied())?;
+            array.finish()
+        })
+    }
+
+    /// Writes the format that the file's name ends in: `.parquet` or `.npy`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for another name; a failed write.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        match TableFormat::of_name(path) {
+            Some(TableFormat::Parquet) => self.write_parquet(path),
+            Some(TableFormat::Npy) => self.write_npy(path),
+            _ => Err(Self::unknown_format(path)),
+        }
+    }
+
+    /// Whether [`write`](Self::write) knows a format for this name: to be asked before the work.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] when it does not.
+    pub fn check_name(path: &Path) -> Result<()> {
+        match TableFormat::of_name(path) {
+            Some(TableFormat::Parquet | TableFormat::Npy) => Ok(()),
+            _ => Err(Self::unknown_format(path)),
+        }
+    }
+
+    fn unknown_format(path: &Path) -> Error {
+        Error::Setting {
+            name: "file of weights",
+            value: path.display().to_string(),
+            expected: "a name that ends in .parquet or .npy".into(),
+        }
     }
 
     /// Reads what [`write_parquet`](Self::write_parquet) wrote, or any file with those two columns.

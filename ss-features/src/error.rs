@@ -93,5 +93,27 @@ pub enum Error {
     NoEpochs,
 }
 
+impl Error {
+    /// The same error where the input was a part of a larger one that begins at its row `first`: the row named is
+    /// then that of the whole.
+    ///
+    /// ```
+    /// use ss_features::{Error, compute};
+    ///
+    /// let error = compute(&[0.0, 1.0], 2, &[5], None).unwrap_err();
+    /// assert_eq!(error.counted_from(1_000), Error::Label { row: 1_000, label: 5, classes: 2 });
+    /// ```
+    #[must_use]
+    pub fn counted_from(mut self, first: usize) -> Self {
+        match &mut self {
+            Self::NotFinite { row, .. } | Self::NegativeNorm { row, .. } | Self::Label { row, .. } => {
+                *row += first
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 /// Results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

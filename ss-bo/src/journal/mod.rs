@@ -50,7 +50,7 @@ mod replay;
 mod time;
 
 pub use record::{FinalState, JournalRecord, NewTrial, Operation};
-pub use replay::{Study, replay};
+pub use replay::{Study, replay, study_attributes};
 pub use time::timestamp;
 
 use serde_json::json;

@@ -22,6 +22,9 @@ pub struct Study {
     pub journal_ids: Vec<u64>,
     /// The worker that created each of the study's trials, by the number within the study.
     pub workers: Vec<String>,
+    /// The user attributes of each of the study's trials, by the number within the study; set after its end, they do
+    /// not count.
+    pub trial_attributes: Vec<BTreeMap<String, Value>>,
     /// The scores that each of the study's trials had along the way, by step; by the number within the study.
     pub intermediates: Vec<BTreeMap<u64, f64>>,
     /// The number that the next trial of the journal (of any study) will have.
@@ -44,43 +47,48 @@ struct Row {
     finished: usize,
 }
 
-/// Replays the text of a journal for the study `name` with parameters `names`, in the order of the
-/// coordinates. A last line without its line end is the remains of a write that was cut short, and ignored.
-///
-/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already
-/// finished are ignored, as
-/// Optuna does: two processes may race. A trial that lacks a parameter (it waits in Optuna's queue) is a
-/// failed one at the centre of the cube.
-///
-/// # Errors
-/// [`JournalError`]: a malformed line, no such study, or a study with another direction or other parameters.
-pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, JournalError> {
-    let complete_bytes = text.rfind('\n').map_or(0, |end| end + 1);
-    let mut studies: Vec<(String, bool)> = Vec::new();
-    let mut deleted: Vec<u64> = Vec::new();
-    let mut attributes: BTreeMap<u64, BTreeMap<String, Value>> = BTreeMap::new();
-    let mut rows: Vec<Row> = Vec::new();
-    for (i, line) in text[..complete_bytes].lines().enumerate() {
-        let record = JournalRecord::decode(line).map_err(|error| match error {
-            JournalError::InvalidLine { problem, .. } => JournalError::InvalidLine { line: i + 1, problem },
-            other => other,
-        })?;
+/// All lines of a journal, applied in order.
+#[derive(Default)]
+struct Lines {
+    /// Name of each study, and whether it is maximised.
+    studies: Vec<(String, bool)>,
+    deleted: Vec<u64>,
+    attributes: BTreeMap<u64, BTreeMap<String, Value>>,
+    rows: Vec<Row>,
+}
+
+impl Lines {
+    /// Applies the complete lines of `text`.
+    fn read(text: &str) -> Result<Self, JournalError> {
+        let mut all = Self::default();
+        for (i, line) in text.lines().enumerate() {
+            let record = JournalRecord::decode(line).map_err(|error| match error {
+                JournalError::InvalidLine { problem, .. } => {
+                    JournalError::InvalidLine { line: i + 1, problem }
+                }
+                other => other,
+            })?;
+            all.apply(record, i);
+        }
+        Ok(all)
+    }
+
+    fn apply(&mut self, record: JournalRecord, line: usize) {
         match record.operation {
             Operation::CreateStudy { name, maximize } => {
-                let alive = |s: usize| !deleted.contains(&(s as u64));
-                if !studies.iter().enumerate().any(|(s, (other, _))| *other == name && alive(s)) {
-                    studies.push((name, maximize));
+                if self.find(&name).is_none() {
+                    self.studies.push((name, maximize));
                 }
             }
-            Operation::DeleteStudy { study } => deleted.push(study),
+            Operation::DeleteStudy { study } => self.deleted.push(study),
             Operation::SetStudyAttribute { study, key, value } => {
-                attributes.entry(study).or_default().insert(key, value);
+                self.attributes.entry(study).or_default().insert(key, value);
             }
             Operation::CreateTrial(NewTrial { study, parameters, attributes, result, .. }) => {
-                if (study as usize) < studies.len() && !deleted.contains(&study) {
+                if (study as usize) < self.studies.len() && !self.deleted.contains(&study) {
                     let (worker, intermediates) = (record.worker, BTreeMap::new());
-                    let (created, finished) = (i, i);
-                    rows.push(Row {
+                    let (created, finished) = (line, line);
+                    self.rows.push(Row {
                         study,
                         worker,
                         intermediates,
@@ -92,14 +100,55 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
                     });
                 }
             }
-            operation => apply(&mut rows, operation, i),
+            operation => apply(&mut self.rows, operation, line),
         }
     }
-    let id = studies.iter().enumerate().position(|(s, (n, _))| n == name && !deleted.contains(&(s as u64)));
-    let Some(id) = id else {
-        let found = studies.into_iter().map(|(name, _)| name).collect();
-        return Err(JournalError::UnknownStudy { name: name.to_owned(), found });
-    };
+
+    /// The number of the study of this name.
+    fn find(&self, name: &str) -> Option<usize> {
+        let alive = |s: usize| !self.deleted.contains(&(s as u64));
+        self.studies.iter().enumerate().position(|(s, (other, _))| other == name && alive(s))
+    }
+
+    fn unknown(self, name: &str) -> JournalError {
+        let found = self.studies.into_iter().map(|(name, _)| name).collect();
+        JournalError::UnknownStudy { name: name.to_owned(), found }
+    }
+}
+
+/// How many bytes of the text are complete lines.
+fn complete(text: &str) -> usize {
+    text.rfind('\n').map_or(0, |end| end + 1)
+}
+
+/// The attributes of the study `name`, whatever its parameters are: what a reader needs to know before it can name
+/// them.
+///
+/// # Errors
+/// [`JournalError`]: a malformed line, or no such study.
+pub fn study_attributes(text: &str, name: &str) -> Result<BTreeMap<String, Value>, JournalError> {
+    let mut lines = Lines::read(&text[..complete(text)])?;
+    match lines.find(name) {
+        Some(id) => Ok(lines.attributes.remove(&(id as u64)).unwrap_or_default()),
+        None => Err(lines.unknown(name)),
+    }
+}
+
+/// Replays the text of a journal for the study `name` with parameters `names`, in the order of the
+/// coordinates. A last line without its line end is the remains of a write that was cut short, and ignored.
+///
+/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already
+/// finished are ignored, as
+/// Optuna does: two processes may race. A trial that lacks a parameter (it waits in Optuna's queue) is a
+/// failed one at the centre of the cube.
+///
+/// # Errors
+/// [`JournalError`]: a malformed line, no such study, or a study with another direction or other parameters.
+pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, JournalError> {
+    let complete_bytes = complete(text);
+    let lines = Lines::read(&text[..complete_bytes])?;
+    let Some(id) = lines.find(name) else { return Err(lines.unknown(name)) };
+    let Lines { studies, mut attributes, rows, .. } = lines;
     let other =
         |found: String, expected: String| JournalError::OtherStudy { name: name.to_owned(), found, expected };
     if !studies[id].1 {
@@ -108,6 +157,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
     let id = id as u64;
     let next_journal_id = rows.len() as u64;
     let (mut journal_ids, mut workers, mut intermediates) = (Vec::new(), Vec::new(), Vec::new());
+    let mut trial_attributes = Vec::new();
     let mut events: Vec<(usize, Event)> = Vec::new();
     for (journal_id, row) in rows.into_iter().enumerate().filter(|(_, row)| row.study == id) {
         if let Some(unknown) = row.parameters.keys().find(|k| !names.contains(k)) {
@@ -117,6 +167,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
         journal_ids.push(journal_id as u64);
         row.events(trial, names, &mut events);
         workers.push(row.worker);
+        trial_attributes.push(row.attributes);
         intermediates.push(row.intermediates);
     }
     // Stable: a trial's suggestion stays before its outcome when one line made both.
@@ -127,6 +178,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
         events: events.into_iter().map(|(_, event)| event).collect(),
         journal_ids,
         workers,
+        trial_attributes,
         intermediates,
         next_journal_id,
         complete_bytes,

@@ -28,15 +28,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod lease;
 mod spec;
 mod storage;
 
+pub use lease::{Lease, LeaseHistory, Leased};
 pub use spec::StudySpec;
 pub use storage::Storage;
 
 use std::time::SystemTime;
 
-use ss_bo::journal::{self, JournalRecord};
+use serde_json::Value;
+use ss_bo::journal::{self, JournalRecord, Operation};
 use ss_bo::{Optimizer, Outcome, Suggestion, TrialId};
 
 use crate::{Error, Result};
@@ -58,6 +61,11 @@ impl<O: ?Sized> Loaded<O> {
     /// An optimiser that has seen the whole record.
     pub fn optimizer(&self) -> &O {
         &self.optimizer
+    }
+
+    /// Something that was remembered about the study.
+    pub fn attribute(&self, key: &str) -> Option<&Value> {
+        self.record.attributes.get(key)
     }
 
     /// The scores that the trials had after `step` steps, but for trial `except`.
@@ -165,6 +173,18 @@ impl<O: Optimizer + ?Sized> Study<O> {
                 return Ok((false, Vec::new()));
             }
             Ok((true, journal::tell_records(&self.spec.worker, journal_id, &outcome, &now())))
+        })
+    }
+
+    /// Remembers something about the study that is not one of its settings; a later value replaces an earlier one.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    pub fn remember(&self, key: &str, value: Value) -> Result<()> {
+        self.act(|loaded| {
+            let (study, key) = (loaded.record.id, key.to_owned());
+            let operation = Operation::SetStudyAttribute { study, key, value };
+            Ok(((), vec![JournalRecord::new(&self.spec.worker, operation)]))
         })
     }
 

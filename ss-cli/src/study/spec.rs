@@ -24,6 +24,19 @@ pub struct StudySpec {
 }
 
 impl StudySpec {
+    /// The settings of the study `name` of a journal; `None` where there is no such file, study or settings.
+    ///
+    /// # Errors
+    /// [`Error::Journal`] when it is damaged, [`Error::Data`] when it cannot be read.
+    pub fn recorded_settings(file: &JournalFile, name: &str) -> Result<Option<Value>> {
+        let Some(text) = file.peek()? else { return Ok(None) };
+        match journal::study_attributes(&text, name) {
+            Ok(mut attributes) => Ok(attributes.remove(SETTINGS)),
+            Err(JournalError::UnknownStudy { .. }) => Ok(None),
+            Err(reason) => Err(Error::Journal { place: file.path().display().to_string(), reason }),
+        }
+    }
+
     /// Checks, without waiting or writing, that `file` holds no study of this name with other settings.
     ///
     /// # Errors

@@ -13,4 +13,5 @@ mod journal_file;
 mod noise;
 mod published;
 mod split;
+mod table_input;
 mod tables;

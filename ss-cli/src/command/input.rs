@@ -1,0 +1,77 @@
+//! Flags for tables that other programs wrote.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use ss_data::{TableFormat, TableInput};
+
+/// How input files are read.
+#[derive(clap::Args)]
+pub(crate) struct InputArgs {
+    /// parquet, npy, npz or csv [default: by the name of the file, else by its first bytes]; standard input (`-`)
+    /// needs it
+    #[arg(long)]
+    input_format: Option<TableFormat>,
+    /// Take the column FROM for TO
+    #[arg(long, value_name = "FROM=TO", value_parser = rename)]
+    rename: Vec<(String, String)>,
+}
+
+impl InputArgs {
+    /// Opens files that hold the same rows; `-` is standard input.
+    pub(crate) fn open(&self, paths: &[PathBuf]) -> Result<TableInput> {
+        let standard = |path: &PathBuf| path.as_os_str() == "-";
+        let (streams, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(standard);
+        let mut input = match (streams.len(), self.input_format) {
+            (0, format) => TableInput::open(&files, format)?,
+            (1, Some(format)) => {
+                TableInput::open_stream(&mut std::io::stdin().lock(), "stdin", format, &files)?
+            }
+            (1, None) => anyhow::bail!("standard input: name its format by --input-format {}", names()),
+            _ => anyhow::bail!("standard input (`-`) can be read once only: give the others as files"),
+        };
+        for (from, to) in &self.rename {
+            input = input.renamed(from, to)?;
+        }
+        Ok(input)
+    }
+}
+
+fn names() -> String {
+    TableFormat::ALL.map(TableFormat::name).join("|")
+}
+
+fn rename(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+        _ => Err("expected FROM=TO, two column names".to_owned()),
+    }
+}
+
+/// Where features of examples come from.
+#[derive(clap::Args)]
+pub(crate) struct FeatureArgs {
+    /// Parquet, NPY, NPZ or CSV files of the same examples with an id column and one column a feature; `-` is
+    /// standard input
+    #[arg(long, required = true, num_args = 1..)]
+    features: Vec<PathBuf>,
+    /// Name of the id column
+    #[arg(long, default_value = ss_data::ID_COLUMN)]
+    id_column: String,
+    /// Take the row numbers for identifiers: there is no id column
+    #[arg(long, conflicts_with = "id_column")]
+    row_ids: bool,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+impl FeatureArgs {
+    pub(crate) fn open(&self) -> Result<TableInput> {
+        self.input.open(&self.features)
+    }
+
+    /// The id column, if there is to be one.
+    pub(crate) fn id_column(&self) -> Option<&str> {
+        (!self.row_ids).then_some(self.id_column.as_str())
+    }
+}

@@ -1,0 +1,379 @@
+//! `swift-sampler study`: ask and tell, for trials that other programs run.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use ss_bo::{Outcome, TrialId};
+use ss_cli::external_study::{Best, Estimate, ExternalStudy, Observed, StudyConfig, SuggestedTrial};
+use ss_cli::progress::print;
+use ss_cli::study::LeaseHistory;
+use ss_cli::{artifact, picture};
+use ss_data::{TableInput, Weights};
+use ss_sampler::{Transform, describe};
+
+use super::draw::PlanArgs;
+use super::input::FeatureArgs;
+
+/// What `suggest` ends with when the study has no trial left to give.
+const NOTHING_LEFT: u8 = 3;
+
+/// Subcommands of `study`.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a study in a folder, from the features of the training examples
+    New(NewArgs),
+    /// Ask for a trial: prints its number, and writes the weights to train with; exit code 3 when none is left
+    Suggest(SuggestArgs),
+    /// Tell the score of a trial, or that it failed
+    Observe(ObserveArgs),
+    /// Show where the study stands
+    Status(ShowArgs),
+    /// Show the rule to use, beside uniform sampling
+    Best(BestArgs),
+    /// Write the rule to use: sampler.json, weights.parquet, rule.svg and summary.md
+    Export(ExportArgs),
+}
+
+/// Flags of `study new`.
+#[derive(clap::Args)]
+pub(crate) struct NewArgs {
+    /// The study's folder; where it has the same study already, only --trials is changed
+    dir: PathBuf,
+    #[command(flatten)]
+    features: FeatureArgs,
+    /// Number of trials [default: 30; of an existing study what it was]
+    #[arg(long)]
+    trials: Option<usize>,
+    /// The coordinate that the rule is a function of: cgf (by gradient mass, needs the column `grad_norm`) or cdf (by
+    /// rank)
+    #[arg(long, default_value = "cgf")]
+    transform: Transform,
+    /// Root of all random choices
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Flags of `study suggest`.
+#[derive(clap::Args)]
+pub(crate) struct SuggestArgs {
+    /// The study's folder
+    dir: PathBuf,
+    /// This worker's name, no other's: one that died and asks again gets its trial back [default: a new name]
+    #[arg(long)]
+    worker: Option<String>,
+    /// Seconds after which the trial is given to another worker when there is no score
+    #[arg(long, default_value_t = 86_400.0)]
+    lease: f64,
+    /// Write the trial's weights: Parquet (id, probability) or NPY (float64, in the order of the features' rows)
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Write the order of an epoch under them, as `draw` does
+    #[arg(long, value_name = "FILE")]
+    draw: Option<PathBuf>,
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Write identifiers in --draw and not row numbers
+    #[arg(long, requires = "draw")]
+    ids: bool,
+    /// Print a JSON object in place of the number
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `study observe`.
+#[derive(clap::Args)]
+pub(crate) struct ObserveArgs {
+    /// The study's folder
+    dir: PathBuf,
+    /// The trial's number
+    id: u64,
+    /// Its score: larger is better
+    #[arg(allow_negative_numbers = true, required_unless_present_any = ["failed", "example_scores"])]
+    score: Option<f64>,
+    /// The standard error of the score, where it differs between trials: the model trusts the score less
+    #[arg(long, requires = "score", allow_negative_numbers = true)]
+    standard_error: Option<f64>,
+    /// The score of each validation example, in the same order for all trials: an array or a table of one column. The
+    /// trial's score is their mean, and `best` compares trials example by example
+    #[arg(long, value_name = "FILE", conflicts_with = "score")]
+    example_scores: Option<PathBuf>,
+    /// The trial gave no score, for this reason
+    #[arg(long, value_name = "REASON", conflicts_with_all = ["score", "example_scores"])]
+    failed: Option<String>,
+}
+
+/// Flags of `study status`.
+#[derive(clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The study's folder
+    dir: PathBuf,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Flags of `study best`.
+#[derive(clap::Args)]
+pub(crate) struct BestArgs {
+    #[command(flatten)]
+    show: ShowArgs,
+    /// Standard errors that the best rule must gain over uniform sampling to be preferred to it
+    #[arg(long, default_value_t = 1.0)]
+    caution: f64,
+}
+
+/// Flags of `study export`.
+#[derive(clap::Args)]
+pub(crate) struct ExportArgs {
+    /// The study's folder
+    dir: PathBuf,
+    /// Where the files go
+    #[arg(long)]
+    out: PathBuf,
+    /// Standard errors that the best rule must gain over uniform sampling to be preferred to it
+    #[arg(long, default_value_t = 1.0)]
+    caution: f64,
+    /// Export the rule of this trial, whatever `best` says
+    #[arg(long)]
+    trial: Option<u64>,
+}
+
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::New(args) => new(args),
+        Command::Suggest(args) => return suggest(args),
+        Command::Observe(args) => observe(args),
+        Command::Status(args) => status(args),
+        Command::Best(args) => best(args),
+        Command::Export(args) => export(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new(args: NewArgs) -> Result<()> {
+    let input = args.features.open()?;
+    let config = StudyConfig { trials: args.trials, transform: args.transform, seed: args.seed };
+    let study = ExternalStudy::create(&args.dir, &input, args.features.id_column(), &config)?;
+    let status = study.status(now())?;
+    print(&format!(
+        "{}: a study of {} trials over {} examples, {} trials made\n",
+        args.dir.display(),
+        status.budget,
+        study.ids().len(),
+        status.trials.len()
+    ));
+    Ok(())
+}
+
+fn suggest(args: SuggestArgs) -> Result<ExitCode> {
+    if !(args.lease.is_finite() && args.lease > 0.0 && args.lease < 1e10) {
+        anyhow::bail!("--lease {}: expected a positive number of seconds", args.lease);
+    }
+    // All that can be wrong with the flags, before a trial is taken.
+    if let Some(path) = &args.weights {
+        Weights::check_name(path).context("--weights")?;
+    }
+    let format = args.draw.as_deref().map(|path| args.plan.format(path)).transpose()?;
+    let now = now();
+    let worker =
+        args.worker.clone().unwrap_or_else(|| format!("worker-{}-{:x}", std::process::id(), now.as_nanos()));
+    let study = ExternalStudy::open(&args.dir, &worker)?;
+    let Some(trial) = study.suggest(now, Duration::from_secs_f64(args.lease))? else {
+        let status = study.status(now)?;
+        eprintln!(
+            "no trial left: {} of {} are made, {} of them still running; `study new` with a larger --trials adds more",
+            status.trials.len(),
+            status.budget,
+            status.running
+        );
+        return Ok(ExitCode::from(NOTHING_LEFT));
+    };
+    let plan = match write_trial(&args, &study, &trial, format) {
+        Ok(plan) => plan,
+        Err(error) => {
+            study.give_back(trial.id)?;
+            return Err(error);
+        }
+    };
+    if let LeaseHistory::TakenOver(other) = &trial.history {
+        eprintln!("trial {} was abandoned by {other}", trial.id);
+    }
+    if args.json {
+        let (taken_from, renewed) = match &trial.history {
+            LeaseHistory::TakenOver(other) => (Some(other), false),
+            history => (None, *history == LeaseHistory::Renewed),
+        };
+        let mut line = json!({
+            "trial": trial.id,
+            "name": trial.name,
+            "worker": worker,
+            "lease_until": now.as_secs_f64() + args.lease,
+            "renewed": renewed,
+            "taken_over_from": taken_from,
+            "effective_sample_size": trial.weights.effective_sample_size(),
+            "weights": args.weights,
+            "draw": args.draw,
+        });
+        if let Some(fingerprint) = plan {
+            line["fingerprint"] = fingerprint.into();
+        }
+        print(&format!("{line}\n"));
+    } else {
+        print(&format!("{}\n", trial.id));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the files of a trial that were asked for; the fingerprint of its plan.
+fn write_trial(
+    args: &SuggestArgs,
+    study: &ExternalStudy,
+    trial: &SuggestedTrial,
+    format: Option<ss_data::IndexFormat>,
+) -> Result<Option<String>> {
+    if let Some(path) = &args.weights {
+        Weights::new(study.ids().to_vec(), trial.weights.probabilities())?.write(path)?;
+    }
+    let (Some(path), Some(format)) = (&args.draw, format) else { return Ok(None) };
+    if path.as_os_str() == "-" {
+        anyhow::bail!("--draw -: standard output holds the number of the trial, give a file");
+    }
+    let ids = args.ids.then(|| study.ids());
+    Ok(Some(args.plan.write(&trial.weights, ids, study.seed(), path, format)?.fingerprint))
+}
+
+fn observe(args: ObserveArgs) -> Result<()> {
+    let study = ExternalStudy::open(&args.dir, "swift-sampler-study-observe")?;
+    let id = TrialId(args.id);
+    let observed = match (&args.example_scores, args.score, args.standard_error) {
+        (Some(path), ..) => study.observe_examples(id, &only_column(path)?)?,
+        (None, Some(_), Some(error)) if !(error.is_finite() && error >= 0.0) => {
+            anyhow::bail!("--standard-error {error}: expected a finite number that is not negative");
+        }
+        (None, Some(score), Some(error)) => {
+            study.observe(id, Outcome::ScoreWithVariance { score, variance: error * error })?
+        }
+        (None, Some(score), None) => study.observe(id, Outcome::Score(score))?,
+        (None, None, _) => {
+            study.observe(id, Outcome::Failed { reason: args.failed.clone().unwrap_or_default() })?
+        }
+    };
+    if observed == Observed::Repeated {
+        eprintln!("trial {id}: this outcome was recorded before");
+    } else if args.score.is_some_and(|score| !score.is_finite()) {
+        eprintln!("trial {id}: a score that is not finite is recorded as a failure");
+    }
+    Ok(())
+}
+
+/// The numbers of a file that has one column.
+fn only_column(path: &Path) -> Result<Vec<f64>> {
+    let input = TableInput::open(&[path.to_owned()], None)?;
+    match input.column_names().as_slice() {
+        [name] => Ok(input.numbers(name)?),
+        names => {
+            anyhow::bail!("{}: expected one column of scores, found {}", path.display(), names.join(", "))
+        }
+    }
+}
+
+fn status(args: ShowArgs) -> Result<()> {
+    let status = open(&args.dir)?.status(now())?;
+    if args.json {
+        print(&format!("{}\n", serde_json::to_string(&status)?));
+    } else {
+        print(&status.in_words());
+    }
+    Ok(())
+}
+
+fn best(args: BestArgs) -> Result<()> {
+    let best = open(&args.show.dir)?.best(args.caution)?;
+    if args.show.json {
+        print(&format!("{}\n", serde_json::to_string(&best)?));
+    } else {
+        print(&in_words(&best));
+    }
+    Ok(())
+}
+
+fn export(args: ExportArgs) -> Result<()> {
+    let study = open(&args.dir)?;
+    let (id, why) = match args.trial {
+        Some(id) => (TrialId(id), format!("The rule of trial {id}, as asked for.\n")),
+        None => {
+            let best = study.best(args.caution)?;
+            (best.chosen, in_words(&best))
+        }
+    };
+    let (params, weights) = study.rule(id)?;
+    let sampler = study.sampler(&params, id)?;
+    let svg = picture::draw(study.ranked(), &params, &weights, None)?;
+    let summary = format!(
+        "# Sampler of the study {}\n\n{why}\n{}\n",
+        args.dir.display(),
+        describe(study.ranked(), &params)?
+    );
+    artifact::prepare_folder(&args.out)?;
+    artifact::write_weights(&args.out.join("weights.parquet"), study.ids().to_vec(), &weights)?;
+    artifact::write_text(&args.out.join("rule.svg"), &svg)?;
+    artifact::write_text(&args.out.join("summary.md"), &summary)?;
+    artifact::write_text(&args.out.join("sampler.json"), &(sampler.to_json()? + "\n"))?;
+    print(&format!(
+        "{summary}\nWritten to {}: sampler.json, weights.parquet, rule.svg, summary.md\n",
+        args.out.display()
+    ));
+    Ok(())
+}
+
+fn open(dir: &Path) -> Result<ExternalStudy> {
+    Ok(ExternalStudy::open(dir, "swift-sampler-study")?)
+}
+
+/// What is best and why, in two or three lines.
+fn in_words(best: &Best) -> String {
+    let Best { chosen, recommended, uniform, gain, standard_error, paired, caution } = best;
+    let line = |what: &str, e: &Estimate| {
+        format!(
+            "{what}: {} (trial {}), score {}, posterior {} +- {}\n",
+            e.name,
+            e.trial,
+            e.observed,
+            short(e.mean),
+            short(e.std)
+        )
+    };
+    let mut out = line("best of the rules tried", recommended);
+    let Some(uniform) = uniform else {
+        return out + &format!("Uniform sampling gave no score to compare with. Chosen: trial {chosen}.\n");
+    };
+    if uniform.trial == recommended.trial {
+        return out + &format!("No other rule is better: chosen is uniform sampling (trial {chosen}).\n");
+    }
+    out += &line("uniform sampling", uniform);
+    let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
+    out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
+    out += &if chosen == &recommended.trial {
+        format!("chosen is {} (trial {chosen})\n", recommended.name)
+    } else {
+        format!("not more than {caution} standard errors, chosen is uniform sampling (trial {chosen})\n")
+    };
+    out
+}
+
+/// A number with four digits that tell.
+fn short(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e6).contains(&value.abs()) {
+        let digits =
+            if value == 0.0 { 1 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize };
+        return format!("{value:.digits$}");
+    }
+    format!("{value:.3e}")
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}

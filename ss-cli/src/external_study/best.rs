@@ -1,0 +1,120 @@
+//! The choice at the end of a study whose trials give one score each.
+
+use serde::Serialize;
+use ss_bo::{BayesOpt, Optimizer, Trial, TrialId};
+use ss_sampler::canonicalize_unit;
+
+use super::ExternalStudy;
+use crate::{Error, Result, selection};
+
+/// What a study believes about the rule of one of its trials.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The trial.
+    pub trial: TrialId,
+    /// What it is: the name of a start-up shape, or `model`.
+    pub name: String,
+    /// The score that was told.
+    pub observed: f64,
+    /// The posterior mean of the model there: what the score would be without its noise.
+    pub mean: f64,
+    /// Standard deviation of that belief.
+    pub std: f64,
+}
+
+/// Which rule to use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Best {
+    /// The trial to use: the recommended one, or uniform sampling where the gain is not clear.
+    pub chosen: TrialId,
+    /// The completed trial with the best posterior mean.
+    pub recommended: Estimate,
+    /// Uniform sampling; absent when its trial gave no score.
+    pub uniform: Option<Estimate>,
+    /// What the recommended rule gains over uniform sampling; 0 without a uniform trial.
+    pub gain: f64,
+    /// Standard error of the gain.
+    pub standard_error: f64,
+    /// Whether gain and standard error come from the scores of the validation examples, in pairs, and not from the
+    /// model.
+    pub paired: bool,
+    /// How many standard errors were asked for.
+    pub caution: f64,
+}
+
+impl ExternalStudy {
+    /// The rule to use if the study ended now.
+    ///
+    /// Of the rules that were tried the one with the best posterior mean is recommended, and not that with the best
+    /// score, which is the luckiest of many. It replaces uniform sampling only where it gains more than `caution`
+    /// standard errors over it:
+    ///
+    /// - where both trials told their scores example by example
+    ///   ([`observe_examples`](ExternalStudy::observe_examples)), the mean of the paired differences and its standard
+    ///   error, as our own search does;
+    /// - else the difference of the posterior means, and both deviations of the model as if they were independent.
+    ///   That is the model's doubt alone: what all trials have in common, such as a small validation set, is not in
+    ///   it.
+    ///
+    /// # Errors
+    /// [`Error::NoTrialSucceeded`] before the first score.
+    pub fn best(&self, caution: f64) -> Result<Best> {
+        if !(caution.is_finite() && caution >= 0.0) {
+            return Err(Error::InvalidSetting {
+                setting: "caution",
+                found: caution.to_string(),
+                expected: "a number of standard errors, 0 or more",
+            });
+        }
+        let loaded = self.study.load()?;
+        let bo = loaded.optimizer();
+        let Some(best) = bo.best() else {
+            let reason = match bo.trials().len() {
+                0 => "none was asked for".to_owned(),
+                _ => "no score was told".to_owned(),
+            };
+            return Err(Error::NoTrialSucceeded { trials: bo.trials().len(), reason });
+        };
+        let recommended = Estimate {
+            trial: best.id,
+            name: self.rules.name_of(&best.x).to_owned(),
+            observed: best.observed,
+            mean: best.mean,
+            std: best.std,
+        };
+        let uniform = bo.trials().iter().find(|t| t.score().is_some() && self.rules.is_uniform(&t.x));
+        let uniform = uniform.map(|trial| self.estimate(bo, trial)).transpose()?.flatten();
+        let by_example = match &uniform {
+            Some(uniform) if uniform.trial != recommended.trial => {
+                self.example_scores.read(recommended.trial)?.zip(self.example_scores.read(uniform.trial)?)
+            }
+            _ => None,
+        };
+        let paired = by_example.is_some();
+        let (gain, standard_error) = match (&uniform, by_example) {
+            (_, Some((rule, uniform))) => selection::paired(&rule, &uniform),
+            (Some(uniform), None) if uniform.trial == recommended.trial => (0.0, 0.0),
+            (Some(uniform), None) => (recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)),
+            (None, None) => (0.0, recommended.std),
+        };
+        let chosen = match &uniform {
+            Some(uniform) if gain <= caution * standard_error => uniform.trial,
+            _ => recommended.trial,
+        };
+        Ok(Best { chosen, recommended, uniform, gain, standard_error, paired, caution })
+    }
+
+    fn estimate(&self, bo: &BayesOpt, trial: &Trial) -> Result<Option<Estimate>> {
+        let (Some(surrogate), Some(observed)) = (bo.surrogate()?, trial.score()) else { return Ok(None) };
+        let posterior = surrogate.posterior(&canonicalize_unit(self.rules.ranked().spec(), &trial.x)?);
+        let mean = surrogate.scale().to_score(posterior.mean);
+        Ok(Some(Estimate {
+            trial: trial.id,
+            name: self.rules.name_of(&trial.x).to_owned(),
+            observed,
+            mean,
+            // To first order, as the optimiser's own recommendation.
+            std: posterior.variance.sqrt() / surrogate.scale().slope(mean),
+        }))
+    }
+}
