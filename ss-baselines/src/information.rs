@@ -15,6 +15,9 @@ use crate::{CleanSubset, Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Information {
+    /// Validation images with labels as noisy as those of training, from which the method learns. Choosing the epoch that is
+    /// reported beside the last one does not count: every method may do that.
+    pub noisy_validation: bool,
     /// Validation images with true labels.
     pub clean_validation: bool,
     /// The true labels of a random share of the training images ([`CleanSubset`]).
@@ -27,8 +30,13 @@ pub struct Information {
 
 impl Information {
     /// Nothing but the noisy labels.
-    pub const NONE: Self =
-        Self { clean_validation: false, clean_subset: false, noise_rate: false, wrong_labels: false };
+    pub const NONE: Self = Self {
+        noisy_validation: false,
+        clean_validation: false,
+        clean_subset: false,
+        noise_rate: false,
+        wrong_labels: false,
+    };
     /// The noise rate alone.
     pub const NOISE_RATE: Self = Self { noise_rate: true, ..Self::NONE };
     /// True labels of a part of the training images.
@@ -38,6 +46,7 @@ impl Information {
 impl fmt::Display for Information {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
+            (self.noisy_validation, "noisy validation"),
             (self.clean_validation, "clean validation"),
             (self.clean_subset, "clean training subset"),
             (self.noise_rate, "noise rate"),

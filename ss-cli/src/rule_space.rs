@@ -67,7 +67,10 @@ impl RuleSpace {
 
     /// The start-up shape at `point`, or `model` for a point that the optimiser chose.
     pub(crate) fn name_of(&self, point: &[f64]) -> &str {
-        self.designs.iter().find(|(_, design)| same(design, point)).map_or("model", |(name, _)| name)
+        self.designs
+            .iter()
+            .find(|(_, design)| same(design, point))
+            .map_or(crate::TrialRecord::MODEL, |(name, _)| name)
     }
 }
 

@@ -96,6 +96,11 @@ pub struct TrialRecord {
     pub effective_share: f64,
 }
 
+impl TrialRecord {
+    /// The name of a candidate that the optimiser's model has proposed.
+    pub const MODEL: &str = "model";
+}
+
 /// A finished search.
 pub struct SearchOutcome {
     /// The chosen rule.

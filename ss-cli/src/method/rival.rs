@@ -7,7 +7,7 @@ use ss_baselines::{
     CoTeaching, Information, Known, L2rw, LossThreshold, MentorNetDd, MentorNetPd, Reed, Task, TrainingMethod,
 };
 
-use super::training::judge;
+use super::training::{Timed, judge, reading_seconds};
 use super::{Event, Method, MethodResult, Setup};
 use crate::{Result, ValidationLabels};
 
@@ -34,13 +34,16 @@ impl Method {
     /// # Errors
     /// As [`rival`](Self::rival).
     pub fn information(self, validation: ValidationLabels) -> Result<Information> {
+        let validated = |own: Information| match validation {
+            ValidationLabels::Clean => Information { clean_validation: true, ..own },
+            ValidationLabels::Noisy => Information { noisy_validation: true, ..own },
+        };
         Ok(match (self, self.rival()?) {
+            // Whoever reads the reference learns from the validation labels that chose it.
+            (_, Some(rival)) if rival.reads_uniform_run() => validated(rival.information()),
             (_, Some(rival)) => rival.information(),
             (Self::Oracle, None) => Information { wrong_labels: true, ..Information::NONE },
-            // Swift Sampler alone learns from the validation labels.
-            (Self::Ss, None) => {
-                Information { clean_validation: validation == ValidationLabels::Clean, ..Information::NONE }
-            }
+            (Self::Ss, None) => validated(Information::NONE),
             (_, None) => Information::NONE,
         })
     }
@@ -60,7 +63,7 @@ pub(super) fn train_rival(
     setup: Setup,
     method: Method,
     rival: &dyn TrainingMethod,
-    uniform: Option<&UniformRun>,
+    uniform: Option<&Timed<UniformRun>>,
     observe: &mut impl FnMut(Event),
 ) -> Result<MethodResult> {
     let Setup { experiment, recipe, seed, .. } = setup;
@@ -68,10 +71,8 @@ pub(super) fn train_rival(
     let information = rival.information();
     let clean_subset = information.clean_subset.then(|| experiment.clean_subset(seed)).transpose()?;
     let reads = rival.reads_uniform_run();
-    let reference_loss = match uniform {
-        Some(uniform) if reads => Some(uniform.features.column("loss")?),
-        _ => None,
-    };
+    let uniform = uniform.filter(|_| reads);
+    let reference_loss = uniform.map(|uniform| uniform.run.features.column("loss")).transpose()?;
     let known = Known {
         noise_rate: information.noise_rate.then_some(experiment.realized_noise),
         clean_subset: clean_subset.as_ref(),
@@ -88,7 +89,9 @@ pub(super) fn train_rival(
     })?;
     let mut result = judge(trainer, experiment, method, &outcome.run, clock.elapsed().as_secs_f64())?;
     result.extra_cost = outcome.extra_cost();
-    if reads {
+    if let Some(uniform) = uniform {
+        result.train_seconds += uniform.seconds;
+        result.search_seconds = reading_seconds(trainer, setup, &uniform.run)?;
         // The readings behind the reference, each a forward pass over the training data.
         result.feature_cost = recipe.reference_until as f64 / (3.0 * trainer.config.epochs as f64);
     }

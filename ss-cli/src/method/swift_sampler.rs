@@ -9,7 +9,7 @@ use ss_approx::{FullRun, Refresh, Sampling, Trainer, UniformRun};
 use ss_bo::{Convergence, QuantileRule};
 use ss_sampler::{SamplerParams, Weights};
 
-use super::training::{Timed, full_run, judge, validation_gain};
+use super::training::{Timed, full_run, judge, reading_seconds, validation_gain};
 use super::{Event, Method, MethodResult, Setup};
 use crate::candidates::is_candidates_fault;
 use crate::search::{Pruning, SearchConfig, SearchOutcome, TrialRecord, search};
@@ -83,6 +83,8 @@ pub struct RuleRun {
     pub training: Option<Timed<FullRun>>,
     /// Gain in validation accuracy over the uniform run, in `[-1, 1]`, and its standard error.
     pub gain: Option<(f64, f64)>,
+    /// Wall-clock seconds of the training, be it that it diverged.
+    pub seconds: f64,
     /// Whether the gain exceeds the recipe's caution; otherwise the baseline is the better choice.
     pub kept: bool,
 }
@@ -111,14 +113,18 @@ pub fn train_under(
             smoothing: recipe.smoothing,
         })),
     };
+    let clock = Instant::now();
     match full_run(trainer, setup, Method::Ss, sampling, observe) {
         Ok(training) => {
             let gain = validation_gain(trainer, setup.experiment, &training.run, &uniform.run)?;
             let kept = gain.0 > recipe.caution * gain.1;
-            Ok(RuleRun { training: Some(training), gain: Some(gain), kept })
+            Ok(RuleRun { seconds: training.seconds, training: Some(training), gain: Some(gain), kept })
         }
         // A rule under which training diverges is not worth using; the baseline is.
-        Err(error) if is_candidates_fault(&error) => Ok(RuleRun { training: None, gain: None, kept: false }),
+        Err(error) if is_candidates_fault(&error) => {
+            let seconds = clock.elapsed().as_secs_f64();
+            Ok(RuleRun { training: None, gain: None, seconds, kept: false })
+        }
         Err(error) => Err(error),
     }
 }
@@ -133,7 +139,7 @@ pub(super) fn swift_sampler(
 ) -> Result<(MethodResult, SearchOutcome)> {
     let Timed { run: mut outcome, seconds } = find(trainer, setup, &uniform.run, observe)?;
     let mut result = train_found(trainer, setup, uniform, &outcome, observe)?;
-    result.search_seconds = seconds;
+    result.search_seconds += seconds;
     if result.search.as_ref().is_none_or(|summary| !summary.kept) {
         outcome.fall_back_to_uniform()?;
     }
@@ -141,7 +147,8 @@ pub(super) fn swift_sampler(
 }
 
 /// Trains under the rule that a search has chosen and judges the model; the baseline's result where uniform sampling
-/// was chosen or the model is not kept. The seconds of the search are not in it.
+/// was chosen or the model is not kept. Of the seconds before the training it has those of reading the features, not those of
+/// the trials.
 ///
 /// # Errors
 /// As [`train_under`].
@@ -163,17 +170,19 @@ pub fn train_found(
         let rule = train_under(trainer, setup, &uniform.run, &outcome.params, &outcome.weights, observe)?;
         (final_gain, kept) = (rule.gain.map(|(gain, _)| gain), rule.kept);
         match rule.training {
-            Some(Timed { run, seconds }) => {
+            Some(Timed { run, .. }) => {
                 readings += run.cost.reread as f64 / experiment.train.len() as f64;
+                let train_seconds = uniform.seconds + rule.seconds;
                 if kept {
-                    judge(trainer, experiment, Method::Ss, &run, seconds)?
+                    judge(trainer, experiment, Method::Ss, &run, train_seconds)?
                 } else {
-                    MethodResult { train_seconds: uniform.seconds + seconds, ..baseline }
+                    MethodResult { train_seconds, ..baseline }
                 }
             }
-            None => baseline,
+            None => MethodResult { train_seconds: uniform.seconds + rule.seconds, ..baseline },
         }
     };
+    result.search_seconds = reading_seconds(trainer, setup, &uniform.run)?;
     result.search_cost = outcome.cost;
     result.feature_cost = readings / (3.0 * trainer.config.epochs as f64);
     let probabilities = outcome.weights.probabilities();

@@ -16,7 +16,8 @@ pub struct Timed<T> {
     pub seconds: f64,
 }
 
-/// The uniform run of an experiment: the baseline, and what a search starts from.
+/// The uniform run of an experiment: the baseline, and what a search starts from. Its seconds are those of the training
+/// alone, without the readings of features, which [`reading_seconds`] tells.
 ///
 /// # Errors
 /// Those of training.
@@ -40,7 +41,21 @@ pub fn uniform_run(
             loss: report.train_loss,
         });
     })?;
-    Ok(Timed { run, seconds: clock.elapsed().as_secs_f64() })
+    let whole = clock.elapsed().as_secs_f64();
+    let seconds = whole - reading_seconds(trainer, setup, &run)?;
+    Ok(Timed { run, seconds })
+}
+
+/// Wall-clock seconds of the readings of features that the reference of the uniform run has taken: one more such pass over
+/// the training images, timed, times their number.
+///
+/// # Errors
+/// Those of predicting.
+pub fn reading_seconds(trainer: &Trainer, setup: Setup, uniform: &UniformRun) -> Result<f64> {
+    let clock = Instant::now();
+    let images = setup.experiment.train.images();
+    trainer.predict(&uniform.run.last, images)?.features(images.labels())?;
+    Ok(clock.elapsed().as_secs_f64() * setup.recipe.reference_until as f64)
 }
 
 /// A training from scratch under `sampling`, shown as one of `method`.

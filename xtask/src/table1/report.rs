@@ -77,7 +77,14 @@ fn searches_shown(plan: &Plan, config: &Value, summary: &[Row]) -> Vec<TableSear
 }
 
 fn cost(cells: &[Cell]) -> DataTable {
-    let header = ["method", "training, s", "search, s", "trials, full trainings", "features, full trainings"];
+    let header = [
+        "method",
+        "training, s",
+        "search, s",
+        "trials, full trainings",
+        "features, full trainings",
+        "extra, full trainings",
+    ];
     let row = |method: Method| {
         let mean = |value: fn(&Cell) -> f64| {
             let values = cells.iter().filter(|cell| cell.result.method == method).map(value);
@@ -89,6 +96,7 @@ fn cost(cells: &[Cell]) -> DataTable {
             format!("{:.1}", mean(|cell| cell.result.search_seconds)),
             format!("{:.2}", mean(|cell| cell.result.search_cost)),
             format!("{:.2}", mean(|cell| cell.result.feature_cost)),
+            format!("{:.2}", mean(|cell| cell.result.extra_cost)),
         ];
         TableRow { cells: texts.into(), emphasised: method == Method::Ss }
     };

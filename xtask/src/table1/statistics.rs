@@ -21,13 +21,18 @@ pub(crate) struct Row {
     /// Ends of its paired 95% interval; absent with fewer than two pairs.
     pub(crate) ci95_low: Option<f64>,
     pub(crate) ci95_high: Option<f64>,
+    /// Mean difference of Swift Sampler from this method over the seeds that both have, and the ends of its paired 95%
+    /// interval; absent for Swift Sampler itself.
+    pub(crate) ss_minus: Option<f64>,
+    pub(crate) ss_minus_low: Option<f64>,
+    pub(crate) ss_minus_high: Option<f64>,
     pub(crate) mean_best: f64,
     pub(crate) mean_top5: f64,
     pub(crate) realized_noise: f64,
     pub(crate) search_cost: f64,
     pub(crate) feature_cost: f64,
     pub(crate) extra_cost: f64,
-    /// Seconds of training and search over the baseline's, means over the seeds that both have.
+    /// Seconds of all that the method takes over the baseline's, means over the seeds that both have.
     pub(crate) relative_time: Option<f64>,
     /// Runs of Swift Sampler in which a rule was used; in the others it is the baseline.
     pub(crate) kept: Option<usize>,
@@ -52,6 +57,13 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
                     .map(|b| c.result.top1_last - b.result.top1_last)
             })
             .collect();
+        let from_ss: Vec<f64> = of(method)
+            .filter(|_| method != Method::Ss)
+            .filter_map(|c| {
+                of(Method::Ss).find(|ss| ss.seed == c.seed).map(|ss| ss.result.top1_last - c.result.top1_last)
+            })
+            .collect();
+        let ss_interval = paired_interval(&from_ss);
         let time = |cell: &Cell| cell.result.train_seconds + cell.result.search_seconds;
         let seconds: Vec<(f64, f64)> = of(method)
             .filter_map(|c| of(Method::Baseline).find(|b| b.seed == c.seed).map(|b| (time(c), time(b))))
@@ -72,6 +84,9 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             diff_vs_baseline,
             ci95_low: interval.map(|(low, _)| low),
             ci95_high: interval.map(|(_, high)| high),
+            ss_minus: (!from_ss.is_empty()).then(|| mean_and_std(&from_ss).0),
+            ss_minus_low: ss_interval.map(|(low, _)| low),
+            ss_minus_high: ss_interval.map(|(_, high)| high),
             mean_best: average(|c| c.result.top1_best),
             mean_top5: average(|c| c.result.top5_last),
             realized_noise: average(|c| c.realized_noise),
@@ -125,5 +140,7 @@ mod tests {
         );
         assert_eq!(ss.gap_closed, Some(0.5));
         assert_eq!(rows[0].gap_closed, Some(0.0));
+        assert_eq!((rows[0].ss_minus, rows[0].ss_minus_low), (Some(5.0), Some(5.0)));
+        assert_eq!((ss.ss_minus, ss.ss_minus_low), (None, None));
     }
 }

@@ -131,6 +131,18 @@ impl Unit {
         1.0 + plan.settings.search_work() + self.steps.iter().filter(|&&steps| steps > 0).count() as f64
     }
 
+    /// The journal of the seed's search; that of a search which ends after `only` trials is another one.
+    fn study(&self, plan: &Plan, fingerprint: &serde_json::Value, only: Option<usize>) -> SearchJournal {
+        let name = match only {
+            None => format!("seed-{}.log", self.seed),
+            Some(steps) => format!("seed-{}-of-{steps}.log", self.seed),
+        };
+        SearchJournal {
+            file: JournalFile::new(plan.settings.out.join("studies").join(name)),
+            settings: serde_json::json!({ "task": fingerprint, "seed": self.seed }),
+        }
+    }
+
     fn compute(
         &self,
         plan: &Plan,
@@ -143,12 +155,8 @@ impl Unit {
         let seed = Seed::new(self.seed);
         let experiment = settings.experiment(dataset, plan.noise.into(), seed)?;
         let part = progress.part(format!("seed {}", self.seed));
-        let folder = settings.out.join("studies");
-        ss_cli::artifact::prepare_folder(&folder)?;
-        let study = SearchJournal {
-            file: JournalFile::new(folder.join(format!("seed-{}.log", self.seed))),
-            settings: serde_json::json!({ "task": fingerprint, "seed": self.seed }),
-        };
+        ss_cli::artifact::prepare_folder(&settings.out.join("studies"))?;
+        let study = self.study(plan, fingerprint, None);
         let keep = |steps: usize, experiment: &Experiment, result: MethodResult| -> Result<()> {
             let cell = Cell { steps, seed: self.seed, realized_noise: experiment.realized_noise, result };
             progress.keep(&format!("E_o {steps:>3} seed {}: top-1 {:.2}", cell.seed, cell.result.top1_last));
@@ -179,7 +187,12 @@ impl Unit {
             }
             let recipe = Recipe { trials: steps, ..settings.recipe.clone() };
             let setup = Setup { recipe: &recipe, ..first };
-            let Timed { run: outcome, seconds } = method::find(&trainer, setup, &uniform.run, show)?;
+            let Timed { run: mut outcome, mut seconds } = method::find(&trainer, setup, &uniform.run, show)?;
+            if outcome.trials.len() > steps {
+                // The record is that of a longer search, whose choice comes from all its trials: make this one again.
+                let again = Setup { journal: Some(&self.study(plan, fingerprint, Some(steps))), ..setup };
+                Timed { run: outcome, seconds } = method::find(&trainer, again, &uniform.run, show)?;
+            }
             // Often more trials do not change the choice, and then not the model.
             let mut result = match last.take().filter(|(before, _)| before.params == outcome.params) {
                 Some((_, same)) => same.after_more_trials(&outcome),

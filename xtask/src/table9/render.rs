@@ -30,7 +30,7 @@ struct Row {
 /// Writes both files and returns the second with a line that says where they are.
 pub(super) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell]) -> Result<String> {
     let rows: Vec<Row> = plan.steps.iter().map(|&steps| row(steps, cells)).collect();
-    let text = markdown(plan, &rows);
+    let text = markdown(plan, cells, &rows);
     let json = serde_json::json!({
         "format_version": 1, "profile": plan.settings.profile, "config": config, "cells": cells, "summary": rows,
     });
@@ -63,7 +63,11 @@ fn row(steps: usize, cells: &[Cell]) -> Row {
     }
 }
 
-fn markdown(plan: &Plan, rows: &[Row]) -> String {
+fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
+    let fixed = cells
+        .iter()
+        .filter_map(|cell| cell.result.search.as_ref())
+        .map(|search| search.trials.iter().filter(|trial| trial.name != ss_cli::TrialRecord::MODEL).count());
     let settings = &plan.settings;
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -73,7 +77,8 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
          {} on {} training images, {} epochs, {:.0}% symmetric label noise; seeds {}.\n\
          E_o trials of {} epochs from epoch {}; one search a seed, continued from row to row. Test top-1 of the finished\n\
          model in percent, mean +- deviation over seeds. Intervals: paired over seeds, 95%, Student's t. Trials: their cost\n\
-         in units of one full training. Kept: runs in which a rule was used; in the others the result is the baseline's.\n",
+         in units of one full training. Kept: runs in which a rule was used; in the others the result is the baseline's. The first {} trials are\n\
+         a fixed list, uniform sampling and simple rules: Bayesian optimisation proposes the later ones.\n",
         settings.dataset,
         settings.profile,
         settings.recipe.network,
@@ -83,6 +88,7 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
         settings.seeds_text(),
         settings.recipe.trial_epochs,
         settings.recipe.start_epoch,
+        fixed.max().unwrap_or(0),
     );
     let header = ["E_o", "top-1", "minus baseline", "95% interval", "kept", "trials"].map(String::from);
     let rows = rows.iter().map(|row| {

@@ -21,11 +21,15 @@ fn json(path: &Path) -> Value {
 #[test]
 fn table_9_goes_on_where_it_was_and_ends_as_a_run_at_once() {
     let folder = tempdir().unwrap();
-    let [at_once, in_parts] = ["at-once", "in-parts"].map(|name| folder.path().join(name));
+    let [at_once, in_parts, downwards] =
+        ["at-once", "in-parts", "downwards"].map(|name| folder.path().join(name));
     smoke("reproduce-table9", &at_once, &["--steps", "0,2,4"]).assert().success();
     smoke("reproduce-table9", &in_parts, &["--steps", "2"]).assert().success();
     // The cell of 2 trials is there; 4 trials go on with the recorded ones.
     smoke("reproduce-table9", &in_parts, &["--steps", "4,0,2,2"]).assert().success();
+    // The record of 4 trials is of no use for 2.
+    smoke("reproduce-table9", &downwards, &["--steps", "4,0"]).assert().success();
+    smoke("reproduce-table9", &downwards, &["--steps", "2,4,0"]).assert().success();
     let cells = |out: &Path| -> Vec<Value> {
         let mut cells = json(&out.join("table9.json"))["cells"].as_array().unwrap().clone();
         for cell in &mut cells {
@@ -36,6 +40,7 @@ fn table_9_goes_on_where_it_was_and_ends_as_a_run_at_once() {
         cells
     };
     assert_eq!(cells(&at_once), cells(&in_parts));
+    assert_eq!(cells(&at_once), cells(&downwards));
     let steps: Vec<u64> = cells(&at_once).iter().map(|cell| cell["steps"].as_u64().unwrap()).collect();
     assert_eq!(steps, [0, 2, 4]);
     let costs: Vec<f64> = cells(&at_once).iter().map(|cell| cell["search_cost"].as_f64().unwrap()).collect();

@@ -33,8 +33,8 @@ fn every_rival_has_a_row_that_says_what_it_is_told_and_costs() {
         ("mentornet-dd", "clean training subset", 0.0),
         ("l2rw", "clean training subset", l2rw),
         ("co-teaching", "noise rate", 1.0),
-        ("loss-threshold", "noise rate", 0.0),
-        ("ss", "none", 0.0),
+        ("loss-threshold", "noisy validation, noise rate", 0.0),
+        ("ss", "noisy validation", 0.0),
     ];
     assert_eq!(cells.len(), expected.len());
     let text = fs::read_to_string(out.join("table1.md")).unwrap();
