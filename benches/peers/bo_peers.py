@@ -9,7 +9,7 @@ optimisers see:
 
 One JSON object a line: problem, method, budget, seeds, median_regret, q25, q75, suggest_ms. Each run of the larger
 budget also gives the result at the smaller one (no method here knows its budget). `--runs FILE` keeps every finished run;
-called again with the same file, only missing runs are made (hours in all).
+called again with the same file, only missing runs are made (hours in all); with `--finished`, none.
 
 `--suggest 40,500` times single suggestions instead, beside `cargo bench -p ss-bo`.
 
@@ -186,6 +186,9 @@ def main():
         help="instead: time one suggestion of Optuna after these numbers of observations, comma-separated",
     )
     parser.add_argument("--runs", help="keep finished runs in this file, and make only missing ones")
+    parser.add_argument(
+        "--finished", action="store_true", help="make no run: the rows of those that --runs has, however many seeds"
+    )
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     import torch
@@ -210,20 +213,23 @@ def main():
     for seed in seeds:
         for problem in problems:
             for method in methods:
-                if not runs.has(method, problem["name"], seed, budgets):
+                if not args.finished and not runs.has(method, problem["name"], seed, budgets):
                     results = METHODS[method](problem, functions, seed, budgets)
                     runs.add(method, problem["name"], seed, {str(b): r for b, r in zip(budgets, results)})
                     print(f"{method} {problem['name']} seed {seed}: {results}", file=sys.stderr, flush=True)
     for method in methods:
         for problem in problems:
             for budget in budgets:
-                reached = [runs.done[method, problem["name"], seed][str(budget)] for seed in seeds]
+                finished = [seed for seed in seeds if runs.has(method, problem["name"], seed, budgets)]
+                if not finished:
+                    continue
+                reached = [runs.done[method, problem["name"], seed][str(budget)] for seed in finished]
                 regrets = [regret for regret, _ in reached]
                 row = {
                     "problem": problem["name"],
                     "method": method,
                     "budget": budget,
-                    "seeds": args.seeds,
+                    "seeds": len(finished),
                     "median_regret": statistics.median(regrets),
                     "q25": quantile(regrets, 0.25),
                     "q75": quantile(regrets, 0.75),
