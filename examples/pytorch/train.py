@@ -7,32 +7,46 @@
    its weights: the shared start.
 2. A study of rules (`study new`). Each trial trains from the shared start under the weights that `study suggest`
    wrote, and tells which validation examples it has right (`study observe`).
-3. The best rule (`study export`) trains a network from scratch.
+3. The best rule (`study export`) trains a network from scratch. It is kept where it has more validation examples right
+   than the baseline, by more than --caution standard errors of the paired differences: the rule was the best of many
+   trials, which flatters it. Else the baseline is the result.
 
 The order of every epoch comes from `draw`. Labels of training and validation data are made wrong at a known rate;
 test labels are right and looked at last. Fashion-MNIST is read where Debian's `dataset-fashion-mnist` puts it, or
-from --data-dir; without it a synthetic dataset takes its place.
+from --data-dir; --synthetic makes a small dataset in its place.
+
+The settings are kept in --out, and other ones refused there. The same command goes on where it was cut short; started
+several times, its processes share the trials.
 """
 
 import argparse
 import gzip
 import json
+import os
+import socket
 import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package
 NOTHING_LEFT = 3  # the exit code of `study suggest` when all trials are made
+# Not what a training is made of: they may differ between processes, and when a study is continued.
+FREE = {"swift_sampler", "out", "trials", "caution", "lease"}
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--swift-sampler", default="swift-sampler", help="the binary")
     parser.add_argument("--out", type=Path, required=True, help="folder for all files; a study in it is continued")
-    parser.add_argument("--data-dir", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
-    parser.add_argument("--synthetic", action="store_true", help="do not look for Fashion-MNIST")
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--data-dir", type=Path, default=FASHION_MNIST, help="the four IDX files of Fashion-MNIST")
+    data.add_argument("--synthetic", action="store_true", help="a small dataset that needs no files")
     parser.add_argument("--noise", type=float, default=0.4, help="share of wrong labels")
     parser.add_argument("--train", type=int, default=6000)
     parser.add_argument("--validation", type=int, default=2000)
@@ -41,11 +55,36 @@ def arguments():
     parser.add_argument("--start-epoch", type=int, default=15, help="trials start after it")
     parser.add_argument("--trial-epochs", type=int, default=1)
     parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--caution", type=float, default=1.0, help="standard errors that a rule has to gain")
+    parser.add_argument("--lease", type=float, default=600.0, help="seconds after which a trial counts as abandoned")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=0.1, help="learning rate")
     parser.add_argument("--width", type=int, default=256, help="hidden units")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not 0 < args.reference_epoch <= args.start_epoch < args.epochs:
+        parser.error("expected 0 < --reference-epoch <= --start-epoch < --epochs")
+    return args
+
+
+def keep_settings(args):
+    """Writes the settings beside the study; ends where other ones are there."""
+    path = args.out / "settings.json"
+    settings = {name: value for name, value in vars(args).items() if name not in FREE}
+    settings["data_dir"] = None if args.synthetic else str(args.data_dir.resolve())
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=args.out) as file:
+        file.write(json.dumps(settings, indent=2) + "\n")
+        file.flush()
+        try:
+            os.link(file.name, path)  # whole, and only where there is none
+        except FileExistsError:
+            pass
+    there = json.loads(path.read_text())
+    names = sorted(there.keys() | settings.keys())
+    other = [f"{n}: {there.get(n)} there, {settings.get(n)} asked for" for n in names if there.get(n) != settings.get(n)]
+    if other:
+        sys.exit(f"{path}: other settings ({'; '.join(other)}); repeat them or choose another --out")
 
 
 # Data
@@ -53,7 +92,9 @@ def arguments():
 
 def fashion_mnist(folder):
     def idx(name):
-        path = next(p for p in (folder / f"{name}.gz", folder / name) if p.exists())
+        path = next((p for p in (folder / f"{name}.gz", folder / name) if p.exists()), None)
+        if path is None:
+            sys.exit(f"{folder}: no {name}, plain or .gz; name the folder by --data-dir, or use --synthetic")
         data = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
         shape = np.frombuffer(data, ">i4", data[3], 4)
         return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
@@ -94,10 +135,12 @@ class Network(nn.Module):
 class Job:
     """The data and settings that all trainings have in common."""
 
-    def __init__(self, args):
+    def __init__(self, args, scratch):
         self.args = args
+        self.scratch = scratch  # a folder of this process
+        self.dataset = "synthetic" if args.synthetic else "fashion-mnist"
         rng = np.random.default_rng(args.seed)
-        if args.synthetic or not args.data_dir.exists():
+        if args.synthetic:
             (x, y), test = synthetic(rng, args.train + args.validation, 2000)
         else:
             (x, y), test = fashion_mnist(args.data_dir)
@@ -120,7 +163,7 @@ class Job:
 
     def order(self, weights, epoch):
         """The examples of an epoch, drawn by these weights."""
-        path = self.args.out / "epoch.npy"
+        path = self.scratch / "epoch.npy"
         self.sampler("draw", "--weights", weights, "--epoch", epoch, "--seed", self.args.seed, "--out", path)
         return torch.from_numpy(np.load(path))
 
@@ -158,9 +201,9 @@ class Job:
 
 
 def uniform_run(job):
-    """The baseline; leaves `features.parquet` and `start.pt`."""
-    args, out = job.args, job.args.out
-    np.save(out / "uniform.npy", np.ones(args.train))
+    """The baseline; leaves `features.parquet`, and `start.pt` for this process."""
+    args, out, scratch = job.args, job.args.out, job.scratch
+    np.save(scratch / "uniform.npy", np.ones(args.train))
 
     def after_epoch(epoch, network, optimiser):
         if epoch == args.reference_epoch:
@@ -168,14 +211,14 @@ def uniform_run(job):
                 hidden = network.body(job.train[0])
                 logits = network.head(hidden)
             columns = {"logits": logits, "labels": job.train[1], "hidden_norm": hidden.norm(dim=1)}
-            np.savez(out / "logits.npz", **{name: column.numpy() for name, column in columns.items()})
+            np.savez(scratch / "logits.npz", **{name: column.numpy() for name, column in columns.items()})
             job.sampler(
-                "features", out / "logits.npz", "--hidden-norm", "hidden_norm", "--out", out / "features.parquet"
+                "features", scratch / "logits.npz", "--hidden-norm", "hidden_norm", "--out", out / "features.parquet"
             )
         if epoch == args.start_epoch:
-            torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict()}, out / "start.pt")
+            torch.save({"network": network.state_dict(), "optimiser": optimiser.state_dict()}, scratch / "start.pt")
 
-    return job.full_run(out / "uniform.npy", after_epoch)
+    return job.full_run(scratch / "uniform.npy", after_epoch)
 
 
 def trial(job, weights):
@@ -183,7 +226,7 @@ def trial(job, weights):
     args = job.args
     network = job.network()
     optimiser = job.optimiser(network)
-    start = torch.load(args.out / "start.pt")
+    start = torch.load(job.scratch / "start.pt")
     network.load_state_dict(start["network"])
     optimiser.load_state_dict(start["optimiser"])
     first = args.rate * (1 - args.start_epoch / args.epochs)
@@ -196,41 +239,83 @@ def trial(job, weights):
 
 def search(job):
     args, study = job.args, job.args.out / "study"
-    weights, scores = args.out / "trial.npy", args.out / "scores.npy"
+    weights, scores = job.scratch / "trial.npy", job.scratch / "scores.npy"
+    worker = ["--worker", f"{socket.gethostname()}-{os.getpid()}", "--lease", args.lease]
+    caution = ["--caution", args.caution]
     features = ["--features", args.out / "features.parquet"]
     job.sampler("study", "new", study, *features, "--trials", args.trials, "--seed", args.seed)
+    waiting = False
     while True:
-        asked = job.sampler("study", "suggest", study, "--worker", "train.py", "--weights", weights, check=False)
+        asked = job.sampler("study", "suggest", study, *worker, "--weights", weights, check=False)
         if asked.returncode == NOTHING_LEFT:
-            break
+            if json.loads(job.sampler("study", "status", study, "--json").stdout)["running"] == 0:
+                break
+            if not waiting:
+                print("waiting for the trials of other processes, or the end of their --lease", file=sys.stderr)
+            waiting = True
+            time.sleep(1)
+            continue
         asked.check_returncode()
         np.save(scores, trial(job, weights))
         job.sampler("study", "observe", study, asked.stdout.strip(), "--example-scores", scores)
-    job.sampler("study", "export", study, "--out", args.out / "sampler")
-    return json.loads(job.sampler("study", "best", study, "--json").stdout)
+    job.sampler("study", "export", study, "--out", args.out / "sampler", *caution)
+    return json.loads(job.sampler("study", "best", study, "--json", *caution).stdout)
+
+
+def paired_gain(rule, uniform):
+    """Mean of the differences of two models' scores, example by example, and its standard error."""
+    differences = rule - uniform
+    return differences.mean().item(), differences.std(correction=1).item() / len(differences) ** 0.5
+
+
+def final_training(job, best, baseline, weights):
+    """The network to use, the weights that it was trained under, and what the rule's network gained on validation."""
+    uniform = job.scratch / "uniform.npy"
+    if best["uniform"] and best["chosen"] == best["uniform"]["trial"]:
+        return baseline, uniform, (0.0, 0.0)
+    network = job.full_run(weights)
+    gain, error = paired_gain(job.right(network, job.validation), job.right(baseline, job.validation))
+    if gain > job.args.caution * error:
+        return network, weights, (gain, error)
+    print(
+        f"The network trained under the rule gains {gain:.4f} +- {error:.4f} on validation: the baseline is kept.",
+        file=sys.stderr,
+    )
+    return baseline, uniform, (gain, error)
 
 
 def main():
     args = arguments()
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.use_deterministic_algorithms(True)
-    job = Job(args)
+    with tempfile.TemporaryDirectory() as scratch:
+        job = Job(args, Path(scratch))
+        keep_settings(args)
+        result = json.dumps(run(job), indent=2)
+    path = args.out / "result.json"
+    path.with_suffix(f".{os.getpid()}").write_text(result + "\n")
+    path.with_suffix(f".{os.getpid()}").replace(path)
+    print(result)
+
+
+def run(job):
     baseline = uniform_run(job)
     best = search(job)
-    weights = args.out / "sampler" / "weights.parquet"
-    network = job.full_run(weights)
+    rule = best["recommended"]["name"] if best["chosen"] == best["recommended"]["trial"] else "uniform"
+    network, weights, (gain, error) = final_training(job, best, baseline, job.args.out / "sampler" / "weights.parquet")
     # Only here are test data and the knowledge of which labels are wrong looked at.
     drawn = job.order(weights, 0).numpy()
-    result = {
+    return {
+        "dataset": job.dataset,
         "noise": float(job.wrong.mean()),
-        "chosen": best["recommended"]["name"] if best["chosen"] == best["recommended"]["trial"] else "uniform",
+        "chosen": rule,
         "gain_in_trial": best["gain"],
+        "gain_on_validation": gain,
+        "standard_error": error,
+        "kept": network is not baseline,
         "wrong_labels_drawn": float(job.wrong[drawn].mean()),
         "baseline_test_accuracy": job.accuracy(baseline, job.test),
         "swift_sampler_test_accuracy": job.accuracy(network, job.test),
     }
-    (args.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

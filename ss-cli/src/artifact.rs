@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ss_data::NumericTable;
 use ss_features::FeatureTable;
@@ -43,6 +44,22 @@ pub fn lock_folder(folder: &Path) -> Result<FolderLock> {
         Ok(()) => Ok(FolderLock { _handle: Some(handle) }),
         Err(TryLockError::WouldBlock) => Err(Error::FolderInUse { path: folder.to_owned() }),
         Err(TryLockError::Error(_)) => Ok(FolderLock { _handle: None }),
+    }
+}
+
+/// As [`lock_folder`], but waits so long for a run that has the folder.
+///
+/// # Errors
+/// [`Error::FolderInUse`] after that time.
+pub fn wait_for_folder(folder: &Path, patience: Duration) -> Result<FolderLock> {
+    let start = Instant::now();
+    loop {
+        match lock_folder(folder) {
+            Err(Error::FolderInUse { .. }) if start.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return result,
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub enum Error {
         found: usize,
     },
     /// A folder for results cannot be made or written to.
-    #[error("cannot write to the folder {}: {reason}; choose another --out", path.display())]
+    #[error("cannot write to the folder {}: {reason}; choose another folder", path.display())]
     Folder {
         /// Which one.
         path: std::path::PathBuf,
@@ -86,7 +86,7 @@ pub enum Error {
     /// A study was made with other settings than those asked for.
     #[error(
         "{place}: the study `{study}` was made with other settings ({difference}); \
-         repeat its settings, choose another --out or remove that file"
+         repeat its settings, choose another folder or remove that file"
     )]
     OtherSettings {
         /// The journal.
@@ -107,7 +107,7 @@ pub enum Error {
     /// The first trial of a search is not uniform sampling, to which all others are compared.
     #[error(
         "{place}: the first trial of the study is not uniform sampling, another program added it before the search \
-         began; choose another --out or remove that file"
+         began; choose another folder or remove that file"
     )]
     ForeignFirstTrial {
         /// The journal.
@@ -144,7 +144,7 @@ pub enum Error {
         recorded: String,
     },
     /// Another process is at work in a folder.
-    #[error("{}: another run is using this folder; wait for it or choose another --out", path.display())]
+    #[error("{}: another run is using this folder; wait for it or choose another folder", path.display())]
     FolderInUse {
         /// The folder.
         path: std::path::PathBuf,

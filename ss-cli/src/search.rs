@@ -266,7 +266,7 @@ fn conclude(
             known.into_iter().for_each(|scores| evidence.add(number, trial.id, scores));
         }
     }
-    let choice = evidence.choose(recommended.id, config.caution);
+    let choice = evidence.choose(recommended.id, config.caution)?;
     let params = candidates.rules.params(&trials[choice.trial].point)?.canonical();
     Ok(SearchOutcome {
         weights: candidates.rules.ranked().weights(&params)?,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use ss_cli::progress::print;
 use ss_data::{ID_COLUMN, IndexFormat, PROBABILITY_COLUMN, TableInput, write_indices, write_indices_to};
-use ss_sampler::{DrawMode, EpochPlan, Remainder, Weights};
+use ss_sampler::{Draw, DrawMode, EpochPlan, Remainder, Weights};
 use ss_seed::Seed;
 
 use super::input::InputArgs;
@@ -90,12 +90,11 @@ enum RemainderArg {
     Pad,
 }
 
-/// What was written.
-pub(crate) struct Drawn {
-    /// Draws in the file.
-    pub(crate) written: usize,
+/// The part of a plan that is to be written.
+pub(crate) struct Part {
+    draws: Vec<Draw>,
     /// Draws of the whole plan.
-    pub(crate) planned: usize,
+    planned: usize,
     /// Stands for the whole plan.
     pub(crate) fingerprint: String,
 }
@@ -108,10 +107,14 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let weights = weights.with_context(|| input.place_name())?;
     let ids = if args.ids { Some(input.identifiers(&args.id_column)?) } else { None };
     let examples = weights.len();
-    let drawn = args.plan.write(&weights, ids.as_deref(), args.seed, &args.out, format)?;
+    let part = args.plan.draw(&weights, args.seed)?;
+    args.plan.write(&part, ids.as_deref(), &args.out, format)?;
     let report = format!(
         "{} of {} draws of epoch {} from {examples} examples; plan {}\n",
-        drawn.written, drawn.planned, args.plan.epoch, drawn.fingerprint
+        part.draws.len(),
+        part.planned,
+        args.plan.epoch,
+        part.fingerprint
     );
     if is_stdout(&args.out) {
         eprint!("{report}");
@@ -141,15 +144,9 @@ impl PlanArgs {
         }
     }
 
-    /// Draws the plan and writes the part that is asked for: row numbers, or `ids` in their place.
-    pub(crate) fn write(
-        &self,
-        weights: &Weights,
-        ids: Option<&[u64]>,
-        seed: u64,
-        out: &Path,
-        format: IndexFormat,
-    ) -> Result<Drawn> {
+    /// The part that is asked for of the plan under these weights; what fails here fails for the flags or the
+    /// weights.
+    pub(crate) fn draw(&self, weights: &Weights, seed: u64) -> Result<Part> {
         let mode = match self.mode {
             Mode::Systematic => DrawMode::Systematic,
             Mode::Multinomial => DrawMode::Multinomial,
@@ -164,14 +161,6 @@ impl PlanArgs {
         let stream = Seed::new(seed).stream("epoch-order");
         let plan = EpochPlan::draw(mode, weights, count, stream, self.epoch)?;
         let fingerprint = format!("{:016x}", plan.fingerprint());
-        if let Some(expected) = &self.fingerprint
-            && *expected != fingerprint
-        {
-            anyhow::bail!(
-                "this plan has the fingerprint {fingerprint}, not {expected}: repeat the weights, --mode, --count, \
-                 --seed and --epoch that it was made with"
-            );
-        }
         let planned = plan.len();
         let plan = match (self.rank, self.world) {
             (Some(rank), Some(world)) => {
@@ -190,12 +179,32 @@ impl PlanArgs {
                 plan.len()
             );
         };
+        Ok(Part { draws: rest.to_vec(), planned, fingerprint })
+    }
+
+    /// Writes a part: row numbers, or `ids` in their place.
+    pub(crate) fn write(
+        &self,
+        part: &Part,
+        ids: Option<&[u64]>,
+        out: &Path,
+        format: IndexFormat,
+    ) -> Result<()> {
+        let fingerprint = &part.fingerprint;
+        if let Some(expected) = &self.fingerprint
+            && expected != fingerprint
+        {
+            anyhow::bail!(
+                "this plan has the fingerprint {fingerprint}, not {expected}: repeat the weights, --mode, --count, \
+                 --seed and --epoch that it was made with"
+            );
+        }
         let column = if ids.is_some() { ID_COLUMN } else { "index" };
-        let index = |draw: &ss_sampler::Draw| match ids {
+        let index = |draw: &Draw| match ids {
             Some(ids) => ids[draw.example()],
             None => draw.example() as u64,
         };
-        let indices = rest.iter().map(index);
+        let indices = part.draws.iter().map(index);
         if is_stdout(out) {
             let mut stdout = std::io::BufWriter::new(std::io::stdout());
             write_indices_to(&mut stdout, format, column, indices)
@@ -204,10 +213,10 @@ impl PlanArgs {
         } else {
             write_indices(out, format, column, indices)?;
         }
-        Ok(Drawn { written: rest.len(), planned, fingerprint })
+        Ok(())
     }
 }
 
-fn is_stdout(path: &Path) -> bool {
+pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

@@ -11,10 +11,10 @@ use ss_cli::external_study::{Best, Estimate, ExternalStudy, Observed, StudyConfi
 use ss_cli::progress::print;
 use ss_cli::study::LeaseHistory;
 use ss_cli::{artifact, picture};
-use ss_data::{TableInput, Weights};
+use ss_data::{IndexFormat, TableInput, Weights};
 use ss_sampler::{Transform, describe};
 
-use super::draw::PlanArgs;
+use super::draw::{Part, PlanArgs, is_stdout};
 use super::input::FeatureArgs;
 
 /// What `suggest` ends with when the study has no trial left to give.
@@ -91,10 +91,10 @@ pub(crate) struct ObserveArgs {
     /// The trial's number
     id: u64,
     /// Its score: larger is better
-    #[arg(allow_negative_numbers = true, required_unless_present_any = ["failed", "example_scores"])]
+    #[arg(allow_hyphen_values = true, required_unless_present_any = ["failed", "example_scores"])]
     score: Option<f64>,
     /// The standard error of the score, where it differs between trials: the model trusts the score less
-    #[arg(long, requires = "score", allow_negative_numbers = true)]
+    #[arg(long, requires = "score", allow_hyphen_values = true)]
     standard_error: Option<f64>,
     /// The score of each validation example, in the same order for all trials: an array or a table of one column. The
     /// trial's score is their mean, and `best` compares trials example by example
@@ -176,28 +176,45 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
     if let Some(path) = &args.weights {
         Weights::check_name(path).context("--weights")?;
     }
+    if args.draw.as_deref().is_some_and(is_stdout) {
+        anyhow::bail!("--draw -: standard output holds the number of the trial, give a file");
+    }
     let format = args.draw.as_deref().map(|path| args.plan.format(path)).transpose()?;
     let now = now();
     let worker =
         args.worker.clone().unwrap_or_else(|| format!("worker-{}-{:x}", std::process::id(), now.as_nanos()));
     let study = ExternalStudy::open(&args.dir, &worker)?;
-    let Some(trial) = study.suggest(now, Duration::from_secs_f64(args.lease))? else {
-        let status = study.status(now)?;
-        eprintln!(
-            "no trial left: {} of {} are made, {} of them still running; `study new` with a larger --trials adds more",
-            status.trials.len(),
-            status.budget,
-            status.running
-        );
-        return Ok(ExitCode::from(NOTHING_LEFT));
-    };
-    let plan = match write_trial(&args, &study, &trial, format) {
-        Ok(plan) => plan,
-        Err(error) => {
-            study.give_back(trial.id)?;
-            return Err(error);
+    if format.is_some() {
+        // What cannot be drawn of uniform sampling, the first trial, is the fault of the flags.
+        args.plan.draw(&ss_sampler::Weights::uniform(study.ids().len())?, study.seed())?;
+    }
+    let (trial, part) = loop {
+        let Some(trial) = study.suggest(now, Duration::from_secs_f64(args.lease))? else {
+            let status = study.status(now)?;
+            eprintln!(
+                "no trial left: {} of {} are made, {} of them still running; `study new` with a larger --trials adds \
+                 more",
+                status.trials.len(),
+                status.budget,
+                status.running
+            );
+            return Ok(ExitCode::from(NOTHING_LEFT));
+        };
+        match format.map(|_| args.plan.draw(&trial.weights, study.seed())).transpose() {
+            Ok(part) => break (trial, part),
+            // Nobody can train under such a rule: given back, it would come again for ever.
+            Err(error) => {
+                let reason = format!("cannot be drawn: {error:#}");
+                eprintln!("trial {} {reason}", trial.id);
+                study.observe(trial.id, Outcome::Failed { reason })?;
+            }
         }
     };
+    let draw = part.as_ref().zip(format);
+    if let Err(error) = write_trial(&args, &study, &trial, draw) {
+        study.give_back(trial.id)?;
+        return Err(error);
+    }
     if let LeaseHistory::TakenOver(other) = &trial.history {
         eprintln!("trial {} was abandoned by {other}", trial.id);
     }
@@ -217,8 +234,8 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
             "weights": args.weights,
             "draw": args.draw,
         });
-        if let Some(fingerprint) = plan {
-            line["fingerprint"] = fingerprint.into();
+        if let Some(part) = part {
+            line["fingerprint"] = part.fingerprint.into();
         }
         print(&format!("{line}\n"));
     } else {
@@ -227,22 +244,19 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the files of a trial that were asked for; the fingerprint of its plan.
+/// Writes the files of a trial that were asked for.
 fn write_trial(
     args: &SuggestArgs,
     study: &ExternalStudy,
     trial: &SuggestedTrial,
-    format: Option<ss_data::IndexFormat>,
-) -> Result<Option<String>> {
+    draw: Option<(&Part, IndexFormat)>,
+) -> Result<()> {
     if let Some(path) = &args.weights {
         Weights::new(study.ids().to_vec(), trial.weights.probabilities())?.write(path)?;
     }
-    let (Some(path), Some(format)) = (&args.draw, format) else { return Ok(None) };
-    if path.as_os_str() == "-" {
-        anyhow::bail!("--draw -: standard output holds the number of the trial, give a file");
-    }
+    let (Some(path), Some((part, format))) = (&args.draw, draw) else { return Ok(()) };
     let ids = args.ids.then(|| study.ids());
-    Ok(Some(args.plan.write(&trial.weights, ids, study.seed(), path, format)?.fingerprint))
+    args.plan.write(part, ids, path, format)
 }
 
 fn observe(args: ObserveArgs) -> Result<()> {
@@ -357,7 +371,11 @@ fn in_words(best: &Best) -> String {
     let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
     out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
     out += &if chosen == &recommended.trial {
-        format!("chosen is {} (trial {chosen})\n", recommended.name)
+        format!(
+            "chosen is {} (trial {chosen})\nThe standard error ignores that it is the best of many: compare the model \
+             trained under it with the uniform run's too.\n",
+            recommended.name
+        )
     } else {
         format!("not more than {caution} standard errors, chosen is uniform sampling (trial {chosen})\n")
     };

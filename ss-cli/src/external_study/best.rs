@@ -56,6 +56,10 @@ impl ExternalStudy {
     ///   That is the model's doubt alone: what all trials have in common, such as a small validation set, is not in
     ///   it.
     ///
+    /// Neither standard error knows that the rule is the best of many: on validation data of finite size it looks
+    /// better than it is. A second look, at the model that was trained under it to the end, is the caller's
+    /// (`examples/pytorch/train.py` takes it).
+    ///
     /// # Errors
     /// [`Error::NoTrialSucceeded`] before the first score.
     pub fn best(&self, caution: f64) -> Result<Best> {
@@ -86,13 +90,14 @@ impl ExternalStudy {
         let uniform = uniform.map(|trial| self.estimate(bo, trial)).transpose()?.flatten();
         let by_example = match &uniform {
             Some(uniform) if uniform.trial != recommended.trial => {
-                self.example_scores.read(recommended.trial)?.zip(self.example_scores.read(uniform.trial)?)
+                let scores = |id| self.example_scores.read(&loaded, id);
+                scores(recommended.trial)?.zip(scores(uniform.trial)?)
             }
             _ => None,
         };
         let paired = by_example.is_some();
         let (gain, standard_error) = match (&uniform, by_example) {
-            (_, Some((rule, uniform))) => selection::paired(&rule, &uniform),
+            (_, Some((rule, uniform))) => selection::paired(&rule, &uniform)?,
             (Some(uniform), None) if uniform.trial == recommended.trial => (0.0, 0.0),
             (Some(uniform), None) => (recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)),
             (None, None) => (0.0, recommended.std),

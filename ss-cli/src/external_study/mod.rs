@@ -1,7 +1,7 @@
 //! A study whose trials are run by other programs: they ask for a rule, train under its weights, and tell the score.
 //!
-//! A study is a folder with the features that the rules are functions of (`features.parquet`) and the journal of its
-//! trials (`study.log`, [`study`](crate::study)). Any number of processes use it at the same time. The first trial
+//! A study is a folder with the features that the rules are functions of (`study-features.parquet`) and the journal of
+//! its trials (`study.log`, [`study`](crate::study)). Any number of processes use it at the same time. The first trial
 //! is uniform sampling, then come the simple rules, then the model's suggestions; a trial is lent for a time, and one
 //! whose worker died is given to the next that asks.
 //!
@@ -48,7 +48,7 @@ use ss_data::{JournalFile, NumericTable, TableInput};
 use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec, Transform, Weights};
 use ss_seed::Seed;
 
-use example_scores::ExampleScores;
+use example_scores::{ExampleScores, Scores};
 
 use crate::rule_space::{RuleSpace, parameter_names};
 use crate::study::{LeaseHistory, Storage, Study, StudySpec};
@@ -58,6 +58,8 @@ use crate::{Error, Result, artifact};
 const STUDY: &str = "swift-sampler";
 /// The study attribute that holds the number of trials.
 const TRIALS: &str = "trials";
+/// How long a process waits for another one that makes a study in the same folder.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Trials of a study that does not say how many.
 pub const DEFAULT_TRIALS: usize = 30;
 
@@ -155,6 +157,8 @@ impl ExternalStudy {
         // Before anything is written: whether the features can be ranked, and whether the folder is free.
         let rules = rules(&settings, &table)?;
         artifact::prepare_folder(folder)?;
+        // From the check to the record: of two that make a study here at once, the second finds that of the first.
+        let _lock = artifact::wait_for_folder(folder, PATIENCE)?;
         let journal = journal(folder);
         study_spec(&settings, "swift-sampler-study-new")?.check(&journal)?;
         table.write_parquet(&features_path(folder))?;
@@ -250,6 +254,11 @@ impl ExternalStudy {
         if self.study.tell(id, outcome.clone())? {
             return Ok(Observed::Recorded);
         }
+        self.compare(id, outcome)
+    }
+
+    /// What becomes of an outcome of a trial that has one.
+    fn compare(&self, id: TrialId, outcome: Outcome) -> Result<Observed> {
         let loaded = self.study.load()?;
         let recorded = loaded.optimizer().trials().get(id.0 as usize).map(|trial| trial.state.clone());
         match recorded {
@@ -265,17 +274,24 @@ impl ExternalStudy {
     /// of a trial, and keeps them: [`best`](Self::best) then compares the rule with uniform sampling example by example.
     ///
     /// # Errors
-    /// Those of [`observe`](Self::observe); no scores, or as many as trial 0 does not have.
+    /// Those of [`observe`](Self::observe), also when the trial has this score of other examples' scores; no scores,
+    /// one that is not finite or beyond the range of `f32`, or as many as the trials before do not have. Nothing is
+    /// recorded then.
     pub fn observe_examples(&self, id: TrialId, scores: &[f64]) -> Result<Observed> {
-        if scores.is_empty() {
-            return Err(ss_data::Error::Empty { what: "the list of example scores".into() }.into());
+        let checked = Scores::new(scores)?;
+        let outcome = Outcome::Score(scores.iter().sum::<f64>() / scores.len() as f64);
+        let recorded = self.study.tell_with(id, outcome.clone(), |loaded| checked.note(loaded).map(Some))?;
+        let observed = if recorded { Observed::Recorded } else { self.compare(id, outcome)? };
+        let loaded = self.study.load()?;
+        if !checked.are_those_of(&loaded, id) {
+            let recorded = "the same score, of other example scores or of none".to_owned();
+            return Err(Error::AlreadyObserved { id: id.0, recorded });
         }
-        self.example_scores.check(TrialId(0), scores)?;
-        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-        let observed = self.observe(id, Outcome::Score(mean))?;
         // After the record: the first outcome counts, and its scores are the ones to keep. Repeated, it may be that
         // the process before was killed in between.
-        self.example_scores.write(id, scores)?;
+        if !matches!(self.example_scores.read(&loaded, id), Ok(Some(_))) {
+            self.example_scores.write(id, &checked)?;
+        }
         Ok(observed)
     }
 
@@ -338,7 +354,8 @@ fn journal(folder: &Path) -> JournalFile {
 }
 
 fn features_path(folder: &Path) -> PathBuf {
-    folder.join("features.parquet")
+    // Not `features.parquet`, which may be the file that the features come from, with more columns.
+    folder.join("study-features.parquet")
 }
 
 fn study_spec(settings: &Settings, worker: &str) -> Result<StudySpec> {

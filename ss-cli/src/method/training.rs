@@ -126,5 +126,5 @@ pub(super) fn validation_gain(
         let predictions = trainer.predict(&run.last, &experiment.validation)?;
         Ok(predictions.example_scores(Score::Accuracy, experiment.validation.labels())?)
     };
-    Ok(paired(&hits(run)?, &hits(base)?))
+    paired(&hits(run)?, &hits(base)?)
 }

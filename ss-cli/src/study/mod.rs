@@ -68,6 +68,12 @@ impl<O: ?Sized> Loaded<O> {
         self.record.attributes.get(key)
     }
 
+    /// Something that was noted about a trial before it ended.
+    pub fn trial_attribute(&self, id: TrialId, key: &str) -> Option<&Value> {
+        let attributes = usize::try_from(id.0).ok().and_then(|i| self.record.trial_attributes.get(i));
+        attributes.and_then(|attributes| attributes.get(key))
+    }
+
     /// The scores that the trials had after `step` steps, but for trial `except`.
     pub fn intermediate_scores(&self, step: u64, except: TrialId) -> Vec<f64> {
         let trials = (0_u64..).zip(&self.record.intermediates);
@@ -166,13 +172,33 @@ impl<O: Optimizer + ?Sized> Study<O> {
     /// # Errors
     /// Those of [`ask`](Self::ask); [`ss_bo::Error::UnknownTrial`] for a trial that the study does not have.
     pub fn tell(&self, id: TrialId, outcome: Outcome) -> Result<bool> {
+        self.tell_with(id, outcome, |_| Ok(None))
+    }
+
+    /// As [`tell`](Self::tell), and keeps the trial attribute that `note` gives in view of the study, unless `note`
+    /// declines the outcome by an error. It is not asked when another process has told already.
+    ///
+    /// # Errors
+    /// Those of [`tell`](Self::tell), and of `note`.
+    pub fn tell_with(
+        &self,
+        id: TrialId,
+        outcome: Outcome,
+        note: impl FnOnce(&Loaded<O>) -> Result<Option<(&'static str, Value)>>,
+    ) -> Result<bool> {
         self.act(|loaded| {
-            let journal_id = loaded.journal_id(id)?;
-            let trial = loaded.optimizer.trials().iter().find(|trial| trial.id == id);
-            if !trial.is_some_and(|trial| trial.is_running()) {
+            let trial = loaded.journal_id(id)?;
+            if !loaded.optimizer.trials().iter().any(|trial| trial.id == id && trial.is_running()) {
                 return Ok((false, Vec::new()));
             }
-            Ok((true, journal::tell_records(&self.spec.worker, journal_id, &outcome, &now())))
+            let worker = &self.spec.worker;
+            let noted = note(&loaded)?.map(|(key, value)| {
+                let operation = Operation::SetTrialAttribute { trial, key: key.to_owned(), value };
+                JournalRecord::new(worker, operation)
+            });
+            // Before the outcome: what is noted about a trial that has ended does not count.
+            let records = noted.into_iter().chain(journal::tell_records(worker, trial, &outcome, &now()));
+            Ok((true, records.collect()))
         })
     }
 

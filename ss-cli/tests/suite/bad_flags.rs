@@ -107,7 +107,7 @@ fn a_place_that_cannot_be_written_is_noticed_before_the_work() {
         command.arg(&out).timeout(std::time::Duration::from_secs(10));
         assert_refused(
             command,
-            &["cannot write to the folder", out.to_str().unwrap(), "choose another --out"],
+            &["cannot write to the folder", out.to_str().unwrap(), "choose another folder"],
         );
         assert!(clock.elapsed().as_secs() < 10);
     }

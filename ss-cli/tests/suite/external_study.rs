@@ -24,7 +24,7 @@ fn at(seconds: u64) -> Duration {
 }
 
 /// A folder with features of which high losses are bad examples.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempdir().unwrap();
     let row = |i: usize| format!("{},{}.5,0.{},{}\n", 500 + i, i * 37 % N, i % 9, 1 + i * 37 % N);
     let rows: String = (0..N).map(row).collect();
@@ -37,12 +37,12 @@ fn features(folder: &Path) -> TableInput {
     input.renamed("entropy", "renormed_entropy").unwrap()
 }
 
-fn create(folder: &Path, trials: usize) -> ExternalStudy {
+pub(crate) fn create(folder: &Path, trials: usize) -> ExternalStudy {
     let config = StudyConfig { trials: Some(trials), ..StudyConfig::default() };
     ExternalStudy::create(&folder.join("study"), &features(folder), Some("key"), &config).unwrap()
 }
 
-fn open(folder: &Path, worker: &str) -> ExternalStudy {
+pub(crate) fn open(folder: &Path, worker: &str) -> ExternalStudy {
     ExternalStudy::open(&folder.join("study"), worker).unwrap()
 }
 
@@ -52,20 +52,20 @@ fn score(weights: &[f64]) -> f64 {
     weights.iter().enumerate().map(|(i, w)| w * good(i)).sum()
 }
 
-fn study(folder: &Path, args: &[&str]) -> assert_cmd::Command {
+pub(crate) fn study(folder: &Path, args: &[&str]) -> assert_cmd::Command {
     let mut command = swift_sampler(["study"]);
     command.current_dir(folder).args(args);
     command
 }
 
-fn new_flags(trials: &'static str) -> Vec<&'static str> {
+pub(crate) fn new_flags(trials: &'static str) -> Vec<&'static str> {
     let flags =
         ["new", "s", "--features", "f.csv", "--id-column", "key", "--rename", "entropy=renormed_entropy"];
     flags.into_iter().chain(["--trials", trials]).collect()
 }
 
 /// What a successful command says on standard output.
-fn says(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn says(folder: &Path, args: &[&str]) -> String {
     let output = study(folder, args).assert().success().get_output().stdout.clone();
     String::from_utf8(output).unwrap()
 }
@@ -118,7 +118,7 @@ fn a_trainer_of_files_and_processes_finds_the_bad_examples() {
     assert_eq!(exported.ids()[..2], [500, 501]);
     assert!(score(exported.probabilities()) > 0.9, "{}", score(exported.probabilities()));
     // The sampler file gives the same weights, by `apply` to the features of the study.
-    let mut apply = swift_sampler(["apply", "out/sampler.json", "--features", "s/features.parquet"]);
+    let mut apply = swift_sampler(["apply", "out/sampler.json", "--features", "s/study-features.parquet"]);
     apply.current_dir(path).assert().success();
     let applied = Weights::read_parquet(&path.join("weights.parquet")).unwrap();
     for (a, b) in applied.probabilities().iter().zip(exported.probabilities()) {
@@ -320,13 +320,13 @@ fn folders_without_a_study_and_features_that_do_not_do() {
     says(path, &["observe", "s", "0", "1"]);
     says(path, &["export", "s", "--out", "out"]);
     // Features that were exchanged are found out.
-    fs::copy(path.join("s/features.parquet"), path.join("kept.parquet")).unwrap();
+    fs::copy(path.join("s/study-features.parquet"), path.join("kept.parquet")).unwrap();
     let other = ss_data::NumericTable {
         ids: vec![1, 2],
         columns: vec![("loss".into(), vec![0.5, 9.0]), ("renormed_entropy".into(), vec![0.5, 0.25])],
     };
-    other.write_parquet(&path.join("s/features.parquet")).unwrap();
+    other.write_parquet(&path.join("s/study-features.parquet")).unwrap();
     assert_refused(study(path, &["suggest", "s"]), &["features.parquet", "digest", "restore that file"]);
-    fs::copy(path.join("kept.parquet"), path.join("s/features.parquet")).unwrap();
+    fs::copy(path.join("kept.parquet"), path.join("s/study-features.parquet")).unwrap();
     assert_eq!(says(path, &["suggest", "s"]), "1\n");
 }

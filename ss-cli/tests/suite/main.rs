@@ -19,3 +19,4 @@ mod resume;
 mod search;
 mod stopping;
 mod study;
+mod study_folder;

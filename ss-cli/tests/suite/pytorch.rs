@@ -1,7 +1,7 @@
 //! The example `examples/pytorch`: the whole method around a PyTorch training, where there is a PyTorch.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::tempdir;
@@ -17,24 +17,47 @@ fn python() -> Option<String> {
     None
 }
 
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pytorch/train.py")
+}
+
+/// What is appended to start the script, or a program that imports it: a small training that writes to `out`.
+fn small(command: &mut Command, out: &Path) {
+    command.args(["--synthetic", "--train", "800", "--validation", "400", "--epochs", "12"]);
+    command.args(["--reference-epoch", "2", "--start-epoch", "8", "--batch", "32"]);
+    command.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
+    command.arg("--out").arg(out).env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+}
+
+/// The result that a process of the script prints.
+#[track_caller]
+fn result(process: Child) -> Value {
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What a process of the script says when it refuses.
+#[track_caller]
+fn refusal(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
 #[test]
 fn the_pytorch_example_trains_around_wrong_labels() {
     let Some(python) = python() else { return };
     let folder = tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pytorch/train.py");
     let run = || {
         let mut command = Command::new(&python);
-        command.arg(&script).args(["--synthetic", "--train", "800", "--validation", "400", "--epochs", "12"]);
-        command.args(["--reference-epoch", "2", "--start-epoch", "8", "--trials", "14", "--batch", "32"]);
-        command.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
-        let output = command.arg("--out").arg(folder.path()).env("OMP_NUM_THREADS", "1").output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        small(command.arg(script()).args(["--trials", "14"]), folder.path());
+        result(command.spawn().unwrap())
     };
     let result = run();
     let number = |key: &str| result[key].as_f64().unwrap();
     assert_eq!(number("noise"), 0.4);
+    assert_eq!((&result["dataset"], &result["kept"]), (&"synthetic".into(), &true.into()));
     // A rule was found that avoids wrong labels, and the model trained under it is better.
     assert_ne!(result["chosen"], "uniform", "{result}");
     assert!(number("wrong_labels_drawn") < 0.3, "{result}");
@@ -48,4 +71,63 @@ fn the_pytorch_example_trains_around_wrong_labels() {
         again.starts_with(&journal)
             && !String::from_utf8_lossy(&again[journal.len()..]).contains("\"op_code\":4")
     );
+}
+
+#[test]
+fn the_pytorch_example_shares_its_trials_and_keeps_to_its_settings() {
+    let Some(python) = python() else { return };
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut absent = Command::new(&python);
+    absent.arg(script()).args(["--data-dir", "absent", "--out"]).arg(&out);
+    let error = refusal(absent);
+    assert!(error.contains("absent: no train-images-idx3-ubyte") && error.contains("--synthetic"), "{error}");
+    assert!(!out.exists());
+
+    let spawn = || {
+        let mut command = Command::new(&python);
+        small(command.arg(script()).args(["--trials", "5"]), &out);
+        command.spawn().unwrap()
+    };
+    let (a, b) = (spawn(), spawn());
+    assert_eq!(result(a), result(b));
+    let mut status = Command::new(env!("CARGO_BIN_EXE_swift-sampler"));
+    let status = status.args(["study", "status", "--json"]).arg(out.join("study")).output().unwrap();
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let trials = status["trials"].as_array().unwrap();
+    assert_eq!((trials.len(), &status["complete"]), (5, &5.into()));
+    assert!(trials.iter().any(|trial| trial["worker"] != trials[0]["worker"]), "{status}");
+
+    // A model that does not prove itself on validation data gives way to the baseline.
+    let program = "import train; train.paired_gain = lambda rule, uniform: (0.01, 0.02); train.main()";
+    let mut doubtful = Command::new(&python);
+    small(doubtful.args(["-c", program, "--trials", "5"]), &out);
+    let doubtful = doubtful.env("PYTHONPATH", script().parent().unwrap()).env("PYTHONDONTWRITEBYTECODE", "1");
+    let found = result(doubtful.spawn().unwrap());
+    assert_eq!((&found["kept"], &found["gain_on_validation"]), (&false.into(), &0.01.into()));
+    assert_eq!(found["swift_sampler_test_accuracy"], found["baseline_test_accuracy"]);
+    assert_eq!(found["wrong_labels_drawn"], found["noise"]);
+
+    let before = std::fs::read(out.join("study/study.log")).unwrap();
+    let mut other = Command::new(&python);
+    small(other.arg(script()).args(["--trials", "5", "--rate", "0.2"]), &out);
+    let error = refusal(other);
+    assert!(error.contains("rate: 0.1 there, 0.2 asked for") && error.contains("another --out"), "{error}");
+    assert_eq!(std::fs::read(out.join("study/study.log")).unwrap(), before);
+}
+
+#[test]
+fn the_pytorch_example_pairs_validation_examples() {
+    let Some(python) = python() else { return };
+    // Seven differences of +1 and one of -1 of 100: mean 0.06, variance (8 - 100 * 0.06^2) / 99 (by hand).
+    let program = "import torch, train\n\
+        rule = torch.tensor([1.0] * 7 + [0.0] + [1.0] * 92); uniform = torch.tensor([0.0] * 7 + [1.0] * 93)\n\
+        print(*train.paired_gain(rule.double(), uniform.double()))";
+    let mut command = Command::new(&python);
+    command.args(["-c", program]).env("PYTHONPATH", script().parent().unwrap());
+    let output = command.env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let expected = [0.06, ((8.0_f64 - 0.36) / 99.0 / 100.0).sqrt()];
+    assert!(numbers.len() == 2 && numbers.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{text}");
 }

@@ -194,7 +194,7 @@ fn other_settings_are_refused_by_name_before_any_work() {
     for (flags, parts) in [
         (["--seed", "3"], ["seed: 0 there, 3 asked for", "study.log"]),
         (["--noise", "0.2"], ["noise: 0.4 there, 0.2 asked for", "remove that file"]),
-        (["--epochs", "900"], ["recipe.train.epochs: 4 there, 900 asked for", "choose another --out"]),
+        (["--epochs", "900"], ["recipe.train.epochs: 4 there, 900 asked for", "choose another folder"]),
         (["--trial-epochs", "2"], ["recipe.trial_epochs: 1.0 there, 2.0 asked for", "`swift-sampler`"]),
         (["--prune-after", "0.25"], ["recipe.prune_after: 0.5 there, 0.25 asked for", "settings"]),
         (["--score", "accuracy"], ["recipe.score: \"calibrated\" there, \"accuracy\" asked for", "settings"]),
@@ -212,7 +212,7 @@ fn other_settings_are_refused_by_name_before_any_work() {
     assert!((results(&out), journal(&out)) == before);
 
     let lock = ss_cli::artifact::lock_folder(&out).unwrap();
-    assert_refused(search(&out, &[]), &["another run is using this folder", "choose another --out"]);
+    assert_refused(search(&out, &[]), &["another run is using this folder", "choose another folder"]);
     drop(lock);
 }
 

@@ -18,6 +18,14 @@ pub(super) fn inspect(path: &Path) -> Result<Contents> {
             remedy: "write the names of the columns in the first line",
         });
     }
+    if let Some(number) = header.iter().find(|name| name.parse::<f64>().is_ok()) {
+        return Err(Error::Corrupt {
+            path: path.to_owned(),
+            expected: "a first line of column names".into(),
+            found: format!("the number `{number}` in it"),
+            remedy: "write the names of the columns in the first line; a name is not a number",
+        });
+    }
     for (second, name) in header.iter().enumerate() {
         if let Some(first) = header.iter().take(second).position(|other| other == name) {
             let value = format!("`{name}`");

@@ -270,7 +270,9 @@ impl TableInput {
                 second: self.position(from),
             });
         }
-        self.renames.insert(to.to_owned(), from.to_owned());
+        // A column that was renamed before keeps its name in the file.
+        let origin = self.renames.remove(from).unwrap_or_else(|| from.to_owned());
+        self.renames.insert(to.to_owned(), origin);
         Ok(self)
     }
 
@@ -402,13 +404,14 @@ impl TableInput {
     /// File and column of a name; an error where there is none, or where two files have it.
     fn place(&self, name: &str) -> Result<(usize, usize)> {
         let in_file = match self.renames.get(name) {
-            Some(from) => from.as_str(),
+            Some(from) => Some(from.as_str()),
             // A column that has got another name no longer has its own.
-            None if self.renames.values().any(|from| from == name) => "",
-            None => name,
+            None if self.renames.values().any(|from| from == name) => None,
+            None => Some(name),
         };
         let of_file = |(number, file): (usize, &TableFile)| {
-            file.columns.iter().position(|(column, _)| column == in_file).map(|column| (number, column))
+            let column = file.columns.iter().position(|(column, _)| Some(column.as_str()) == in_file)?;
+            Some((number, column))
         };
         let mut found = self.files.iter().enumerate().filter_map(of_file);
         let Some(first) = found.next() else {

@@ -146,6 +146,13 @@ fn text_is_read_by_its_header() {
     assert_says(text("loss\n").unwrap().numbers("loss"), &["t.csv", "table is empty"]);
     assert_says(text(""), &["t.csv", "names of the columns"]);
     assert_says(text("a,a\n"), &["column `a`", "unique"]);
+    // Without its header a file would lose its first row.
+    for header in ["0.5,1\n2,3\n", "id,-1e-3\n1,2\n", "nan\n1\n"] {
+        assert_says(
+            text(header),
+            &["t.csv", "a first line of column names", "the number `", "is not a number"],
+        );
+    }
 }
 
 #[test]
@@ -208,6 +215,29 @@ fn files_side_by_side_hold_the_same_rows() {
     assert_says(renamed.numbers("f4"), &["no column `f4`", "`loss`"]);
     assert_says(renamed.clone().renamed("label", "loss"), &["column `loss`", "unique"]);
     assert_says(renamed.renamed("nothing", "x"), &["no column `nothing`"]);
+}
+
+#[test]
+fn renames_follow_one_another_and_leave_no_old_name() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    // pandas writes its index as a column without a name.
+    fs::write(&path, ",a,b\n0,1,2\n1,3,4\n").unwrap();
+    let renamed = |steps: &[(&str, &str)]| {
+        steps.iter().try_fold(open(&path).unwrap(), |input, (from, to)| input.renamed(from, to)).unwrap()
+    };
+    let once = renamed(&[("a", "loss")]);
+    assert_says(once.numbers("a"), &["t.csv", "no column `a`", "`loss`"]);
+    assert_eq!(once.shape("a"), None);
+    let chain = renamed(&[("a", "x"), ("x", "loss")]);
+    assert_eq!(chain.column_names(), ["", "loss", "b"]);
+    assert_eq!(chain.numbers("loss").unwrap(), [1.0, 3.0]);
+    assert_says(chain.numbers("x"), &["no column `x`"]);
+    let swapped = renamed(&[("a", "x"), ("b", "a"), ("x", "b")]);
+    assert_eq!(swapped.column_names(), ["", "b", "a"]);
+    assert_eq!(swapped.numbers("a").unwrap(), [2.0, 4.0]);
+    assert_eq!(swapped.numbers("b").unwrap(), [1.0, 3.0]);
+    assert_eq!(renamed(&[("a", "x"), ("x", "a")]).numbers("a").unwrap(), [1.0, 3.0]);
 }
 
 #[test]

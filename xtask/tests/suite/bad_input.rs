@@ -146,7 +146,11 @@ fn a_place_that_cannot_be_written_is_noticed_before_the_work() {
     fs::write(&file, "mine").unwrap();
     for out in [file.clone(), file.join("out")] {
         let place = out.to_str().unwrap();
-        refused(&out, &["--epochs", "10000"], &["cannot write to the folder", place, "choose another --out"]);
+        refused(
+            &out,
+            &["--epochs", "10000"],
+            &["cannot write to the folder", place, "choose another folder"],
+        );
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 }
