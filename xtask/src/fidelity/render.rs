@@ -58,8 +58,8 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
         "# Fidelity of the fast approximation: {}, profile `{}`\n\n\
          {} on {} training images, {} epochs; {} validation images; {:.0}% symmetric label noise; seeds {}; a panel of {}\n\
          samplers, fixed, their weights not re-read. Truth: test accuracy after the last epoch of a full training under each\n\
-         sampler, mean over seeds. Every trial starts from a checkpoint of the seed's uniform run and its learning rate falls\n\
-         to zero.\n\n",
+         sampler, {}. Every trial starts from a\n\
+         checkpoint of the seed's uniform run and its learning rate falls to zero.\n\n",
         plan.settings.dataset,
         plan.settings.profile,
         r.network,
@@ -69,13 +69,18 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
         100.0 * plan.noise.rate(),
         plan.settings.seeds_text(),
         summary.panel.len(),
+        if plan.settings.seeds().nth(1).is_some() {
+            "of a seed's trials the mean over the other seeds"
+        } else {
+            "of the same seed, there being no other, so that chance in its data counts as agreement"
+        },
     );
     out += &verdict(summary);
     out += &format!(
         "\n## Noisy validation labels\n\n\
-         `whole`, `half`: Spearman's correlation of score and truth over the panel, and over its better half; mean [lowest,\n\
-         highest] over seeds. `separation`: deviation between samplers over the deviation between seeds. `choice`: test accuracy,\n\
-         in points, by which the sampler of the best score lies below the panel's best (the oracle left out), mean over seeds.\n\
+         `whole`, `half`: Spearman's correlation of score and truth over the panel, and over the half that the truth puts first;\n\
+         mean [lowest, highest] over seeds. `separation`: deviation between samplers over the deviation between seeds. `choice`: test accuracy,\n\
+         in points, by which the sampler of the best score lies below the truth's best (the oracle left out), mean over seeds.\n\
          `rate`: first learning rate over the training's. Costs in full trainings: of a trial, and of the {} trials of a search;\n\
          evaluations are not counted. `default`: what the search does. `cheapest`: the cheapest that has at least {WHOLE_BAR} and\n\
          {HALF_BAR} on average; of several, the best over the panel. `meets`: the others that do.\n\n",
@@ -84,7 +89,7 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
     out += &table(summary, ValidationLabels::Noisy);
     out += "\n## Clean validation labels\n\nThe same trials, scored with true labels, which a user does not have.\n\n";
     out += &table(summary, ValidationLabels::Clean);
-    out += "\n## The panel\n\nTest accuracy of full trainings in percent.\n\n";
+    out += "\n## The panel\n\nTest accuracy of full trainings in percent; the better half by the mean.\n\n";
     out + &panel(plan, summary)
 }
 
@@ -126,7 +131,7 @@ fn verdict(summary: &Summary) -> String {
     if let Some(full) = &summary.full_training {
         let _ = writeln!(
             out,
-            "- One seed's full trainings against the mean of the other seeds': whole {}, better half {}. Trials can hardly pass this.",
+            "- A seed's full trainings, in the place of its trials: whole {}, better half {}.",
             over_seeds(&full.whole),
             over_seeds(&full.better_half)
         );

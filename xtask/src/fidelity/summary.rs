@@ -16,8 +16,8 @@ pub(super) const HALF_BAR: f64 = 0.8;
 pub(super) struct Summary {
     /// The panel, the best first.
     pub(super) panel: Vec<PanelRow>,
-    /// One seed's full trainings against the mean of the other seeds': what no approximation of one seed can be
-    /// expected to pass. Absent with one seed.
+    /// A seed's full trainings against the mean of the other seeds', as its trials are: what another full training of
+    /// each sampler would have in the place of a trial. Absent with one seed.
     pub(super) full_training: Option<Fidelity>,
     pub(super) rows: Vec<Row>,
 }
@@ -26,10 +26,11 @@ pub(super) struct Summary {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct PanelRow {
     pub(super) sampler: String,
-    /// Mean test accuracy over seeds, in `[0, 1]`: the truth. A training that diverged counts as 0.
+    /// Mean test accuracy over seeds, in `[0, 1]`. A training that diverged counts as 0. A seed's trials are compared with
+    /// the mean over the others.
     pub(super) test: f64,
     pub(super) test_by_seed: Vec<f64>,
-    /// Whether it is in the better half.
+    /// Whether it is in the better half of that mean.
     pub(super) better_half: bool,
 }
 
@@ -56,12 +57,13 @@ pub(super) struct Row {
     pub(super) cheapest: bool,
 }
 
-/// Agreement of a ranking with the truth.
+/// Agreement of the ranking of one seed with the truth: the mean of full trainings over the other seeds, or, where there is
+/// one seed only, its own full trainings.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Fidelity {
     /// Spearman's correlation over the panel.
     pub(super) whole: Option<OverSeeds>,
-    /// Over the better half of the panel.
+    /// Over the half of the panel that the truth puts first.
     pub(super) better_half: Option<OverSeeds>,
     /// Spread between samplers over the spread between seeds.
     pub(super) separation: Option<f64>,
@@ -115,7 +117,7 @@ pub(super) fn summarise(frame: &Frame, full: &[FullTraining], trials: &[Trial]) 
             names.iter().map(test).collect()
         })
         .collect();
-    let truth = Truth::new(&tests, &names);
+    let truths = Truths::new(&tests, &names);
     let rows = frame.settings.iter().flat_map(|&setting| {
         let of_setting: Vec<&Trial> = trials.iter().filter(|trial| trial.setting == setting).collect();
         Yardstick::ALL.map(|yardstick| {
@@ -132,7 +134,7 @@ pub(super) fn summarise(frame: &Frame, full: &[FullTraining], trials: &[Trial]) 
                 })
                 .collect();
             let cost = setting.epochs / frame.epochs as f64;
-            let fidelity = truth.fidelity(&scores);
+            let fidelity = truths.fidelity(&scores);
             let both = |value: fn(&OverSeeds) -> f64| {
                 let at_least =
                     |found: &Option<OverSeeds>, bar| found.as_ref().is_some_and(|f| value(f) >= bar);
@@ -156,13 +158,14 @@ pub(super) fn summarise(frame: &Frame, full: &[FullTraining], trials: &[Trial]) 
     let mut panel: Vec<PanelRow> = (0..names.len())
         .map(|k| PanelRow {
             sampler: names[k].into(),
-            test: truth.mean[k],
+            test: truths.together.mean[k],
             test_by_seed: tests.iter().map(|of_seed| of_seed[k]).collect(),
-            better_half: truth.better_half.contains(&k),
+            better_half: truths.together.better_half.contains(&k),
         })
         .collect();
     panel.sort_by(|a, b| b.test.total_cmp(&a.test));
-    Summary { panel, full_training: truth.of_full_trainings(&tests), rows }
+    let full_training = (tests.len() > 1).then(|| truths.fidelity(&tests));
+    Summary { panel, full_training, rows }
 }
 
 /// Of the cheapest rows with noisy labels that meet the bars, the one that is best over the whole panel.
@@ -178,76 +181,75 @@ fn mark_cheapest(rows: &mut [Row]) {
     }
 }
 
-/// Full training's verdict on the panel.
+/// Full trainings' verdict on the panel, apart from the seed that is judged by it.
+struct Truths {
+    /// Of every seed together.
+    together: Truth,
+    /// What the trials of each seed are compared with: the mean over the other seeds, or the only seed's own.
+    of_seed: Vec<Truth>,
+    /// What a search could choose.
+    eligible: Vec<usize>,
+}
+
+/// Full trainings' verdict on the panel.
 struct Truth {
     /// Mean over seeds.
     mean: Vec<f64>,
     /// The upper half of the panel, the middle one included.
     better_half: Vec<usize>,
-    /// What a search could choose.
-    eligible: Vec<usize>,
 }
 
-impl Truth {
+impl Truths {
+    /// Of `tests[seed][sampler]`.
     fn new(tests: &[Vec<f64>], names: &[&str]) -> Self {
         let eligible = (0..names.len()).filter(|&k| names[k] != "oracle").collect();
-        Self::of(tests.iter(), eligible, names.len())
-    }
-
-    fn of<'a>(tests: impl Iterator<Item = &'a Vec<f64>> + Clone, eligible: Vec<usize>, size: usize) -> Self {
-        let seeds = tests.clone().count() as f64;
-        let mean: Vec<f64> =
-            (0..size).map(|k| tests.clone().map(|of_seed| of_seed[k]).sum::<f64>() / seeds).collect();
-        let mut order: Vec<usize> = (0..size).collect();
-        order.sort_by(|&a, &b| mean[b].total_cmp(&mean[a]));
-        order.truncate(size.div_ceil(2));
-        Self { mean, better_half: order, eligible }
+        // Trials and the full trainings of their seed share data, wrong labels and initial weights: with them in the
+        // truth, a trial would be compared in part with what chance has done to both.
+        let without = |left_out: usize| {
+            let others = tests.iter().enumerate().filter(move |(seed, _)| *seed != left_out).map(|(_, t)| t);
+            Truth::of(&others.collect::<Vec<_>>())
+        };
+        let together = Truth::of(&tests.iter().collect::<Vec<_>>());
+        let of_seed = match tests {
+            [only] => vec![Truth::of(&[only])],
+            several => (0..several.len()).map(without).collect(),
+        };
+        Self { together, of_seed, eligible }
     }
 
     /// Of `scores[seed][sampler]`.
     fn fidelity(&self, scores: &[Vec<f64>]) -> Fidelity {
+        let pairs = || scores.iter().zip(&self.of_seed);
         Fidelity {
-            whole: OverSeeds::of(scores.iter().map(|of_seed| spearman(of_seed, &self.mean))),
-            better_half: OverSeeds::of(
-                scores
-                    .iter()
-                    .map(|s| spearman(&pick(s, &self.better_half), &pick(&self.mean, &self.better_half))),
-            ),
+            whole: OverSeeds::of(pairs().map(|(scores, truth)| spearman(scores, &truth.mean))),
+            better_half: OverSeeds::of(pairs().map(|(scores, truth)| {
+                spearman(&pick(scores, &truth.better_half), &pick(&truth.mean, &truth.better_half))
+            })),
             separation: separation(scores),
-            choice_loss: scores.iter().map(|of_seed| self.choice_loss(of_seed)).sum::<f64>()
+            choice_loss: pairs().map(|(scores, truth)| self.choice_loss(scores, truth)).sum::<f64>()
                 / scores.len() as f64,
         }
     }
 
-    fn choice_loss(&self, scores: &[f64]) -> f64 {
+    fn choice_loss(&self, scores: &[f64], truth: &Truth) -> f64 {
         let best = |of: &[f64]| self.eligible.iter().copied().max_by(|&a, &b| of[a].total_cmp(&of[b]));
-        match (best(&self.mean), best(scores)) {
-            (Some(best), Some(chosen)) => self.mean[best] - self.mean[chosen],
+        match (best(&truth.mean), best(scores)) {
+            (Some(best), Some(chosen)) => truth.mean[best] - truth.mean[chosen],
             _ => 0.0,
         }
     }
+}
 
-    /// Each seed's full trainings against the mean of the others', averaged.
-    fn of_full_trainings(&self, tests: &[Vec<f64>]) -> Option<Fidelity> {
-        if tests.len() < 2 {
-            return None;
-        }
-        let each: Vec<Fidelity> = (0..tests.len())
-            .map(|left_out| {
-                let others = tests.iter().enumerate().filter(|(k, _)| *k != left_out).map(|(_, t)| t);
-                let truth = Self::of(others, self.eligible.clone(), self.mean.len());
-                truth.fidelity(std::slice::from_ref(&tests[left_out]))
-            })
-            .collect();
-        let over = |value: fn(&Fidelity) -> &Option<OverSeeds>| {
-            OverSeeds::of(each.iter().map(|fidelity| value(fidelity).as_ref().map(|v| v.mean)))
-        };
-        Some(Fidelity {
-            whole: over(|fidelity| &fidelity.whole),
-            better_half: over(|fidelity| &fidelity.better_half),
-            separation: separation(tests),
-            choice_loss: each.iter().map(|f| f.choice_loss).sum::<f64>() / each.len() as f64,
-        })
+impl Truth {
+    /// The mean over at least one seed of `tests[seed][sampler]`.
+    fn of(tests: &[&Vec<f64>]) -> Self {
+        let (seeds, size) = (tests.len() as f64, tests[0].len());
+        let mean: Vec<f64> =
+            (0..size).map(|k| tests.iter().map(|of_seed| of_seed[k]).sum::<f64>() / seeds).collect();
+        let mut order: Vec<usize> = (0..size).collect();
+        order.sort_by(|&a, &b| mean[b].total_cmp(&mean[a]));
+        order.truncate(size.div_ceil(2));
+        Self { mean, better_half: order }
     }
 }
 
@@ -369,6 +371,34 @@ mod tests {
         assert!(row(1.0, constant).fidelity.whole.is_none() && !row(1.0, constant).meets);
         // Full trainings of the two seeds agree.
         assert!((summary.full_training.unwrap().whole.unwrap().mean - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_seed_is_not_compared_with_its_own_full_trainings() {
+        let setting = Setting { start_epoch: 15, rate: 1.0, epochs: 1.0 };
+        let yardstick = Yardstick { score: Score::Accuracy, labels: ValidationLabels::Noisy };
+        let frame =
+            |seeds| Frame { seeds, settings: &[], epochs: 10, trials: 30, default: (setting, yardstick) };
+        let frame = |seeds| Frame { settings: std::slice::from_ref(&setting), ..frame(seeds) };
+        // Seed 5's full trainings and trials agree with each other, and are the reverse of the other seeds'.
+        let reversed: Vec<FullTraining> = full(5, 0.0)
+            .into_iter()
+            .map(|run| FullTraining { test: run.test.map(|t| 1.0 - t), ..run })
+            .collect();
+        let all = [full(4, 0.0), reversed.clone(), full(6, 0.0)].concat();
+        let same = |seed| trials(seed, setting, TRUTH);
+        let of_reversed = || trials(5, setting, TRUTH.map(|t| 1.0 - t));
+        let summary = summarise(&frame(&[4, 5, 6]), &all, &[same(4), of_reversed(), same(6)].concat());
+        let row = summary.rows.iter().find(|row| row.yardstick == yardstick).unwrap();
+        let by_seed = &row.fidelity.whole.as_ref().unwrap().by_seed;
+        assert!((by_seed[1] + 1.0).abs() < 1e-12, "{by_seed:?}");
+        // The mean of seed 5 and another is 0.5 for every sampler: nothing to rank by, or rounding.
+        assert_eq!(summary.full_training.unwrap().whole.unwrap().by_seed[1], by_seed[1]);
+        // The only seed is compared with itself.
+        let summary = summarise(&frame(&[5]), &reversed, &of_reversed());
+        let row = summary.rows.iter().find(|row| row.yardstick == yardstick).unwrap();
+        assert!((row.fidelity.whole.as_ref().unwrap().mean - 1.0).abs() < 1e-12);
+        assert!(summary.full_training.is_none());
     }
 
     #[test]

@@ -42,6 +42,16 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let dataset = settings.load()?;
     let seed = Seed::new(settings.first_seed);
     let experiment = settings.experiment(&dataset, noise.into(), seed)?;
+    let wrong = experiment.wrong.iter().filter(|&&wrong| wrong).count();
+    if wrong == 0 || wrong == experiment.wrong.len() {
+        bail!(
+            "--noise {}: {wrong} of the {} training labels are wrong, expected some of both kinds to draw; choose a rate \
+             further from {}",
+            args.noise,
+            experiment.wrong.len(),
+            if wrong == 0 { 0 } else { 1 }
+        );
+    }
     artifact::prepare_folder(&settings.out)?;
     let _lock = artifact::lock_folder(&settings.out)?;
     let mut config = settings.fingerprint(&dataset)?;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use ss_bo::BoConfig;
 use ss_cli::ValidationLabels;
 use ss_data::{Dataset, LabelNoise, NoiseKind};
 use ss_sampler::Transform;
@@ -65,6 +66,8 @@ impl Plan {
     pub(super) fn fingerprint(&self) -> Result<Value> {
         let mut fingerprint = self.settings.fingerprint(&self.dataset)?;
         fingerprint["noise"] = self.noise.rate().into();
+        // A search depends on the optimiser's defaults, which a new version of it may change.
+        fingerprint["optimiser"] = serde_json::to_value(BoConfig::default())?;
         Ok(fingerprint)
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 use ss_approx::Score;
+use ss_data::DatasetKind;
 
 use super::arms::name;
 use super::plan::Plan;
@@ -13,6 +14,9 @@ use super::plot;
 use super::summary::{Difference, Mean, Summary};
 use crate::bench::search::arm::Arm;
 use crate::markdown_table::aligned;
+
+/// Results on the seeds of the digits below this one were looked at while the method's defaults were chosen.
+const SEEN: u64 = 5;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -85,6 +89,17 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
         r.score,
         show.name,
     );
+    if plan.settings.dataset == DatasetKind::Digits && plan.settings.seeds().any(|seed| seed < SEEN) {
+        out +=
+            &format!("Seeds 0 to {} of the digits were looked at while defaults were chosen.\n\n", SEEN - 1);
+    }
+    if !summary.left_out.is_empty() {
+        let seeds: Vec<String> = summary.left_out.iter().map(u64::to_string).collect();
+        out += &format!(
+            "Left out, because training under uniform sampling diverged: seeds {}.\n\n",
+            seeds.join(", ")
+        );
+    }
     let header =
         ["arm", "seeds", "score: area", "end", "true labels: area", "end", "test"].map(str::to_owned);
     let rows = summary.arms.iter().map(|row| {

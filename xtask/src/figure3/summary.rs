@@ -18,6 +18,8 @@ pub(super) struct Summary {
     pub(super) differences: Vec<Difference>,
     /// Weightings that no search chose.
     pub(super) references: Vec<Reference>,
+    /// Seeds that are left out everywhere: training under uniform sampling, which scores are compared with, diverged.
+    pub(super) left_out: Vec<u64>,
 }
 
 /// An arm over seeds.
@@ -95,13 +97,16 @@ pub(super) struct Reference {
 
 /// Sums up the searches of `arms` on the seeds of `references`.
 pub(super) fn summarise(arms: &[Arm], references: &[ReferenceRun], runs: &[SearchRun]) -> Result<Summary> {
+    let (references, without): (Vec<&ReferenceRun>, Vec<&ReferenceRun>) =
+        references.iter().partition(|reference| reference.named("uniform").is_some());
+    let left_out: Vec<u64> = without.iter().map(|reference| reference.seed).collect();
     let uniform = |seed: u64| -> Result<Reading> {
         let reference = references.iter().find(|reference| reference.seed == seed);
         let uniform = reference.and_then(|reference| reference.named("uniform"));
         Ok(uniform.with_context(|| format!("seed {seed}: uniform sampling was not measured"))?.reading)
     };
     let mut found: Vec<(&SearchRun, Curve)> = Vec::new();
-    for run in runs {
+    for run in runs.iter().filter(|run| !left_out.contains(&run.seed)) {
         if let Some(curve) = Curve::of(run, uniform(run.seed)?) {
             found.push((run, curve));
         }
@@ -113,23 +118,22 @@ pub(super) fn summarise(arms: &[Arm], references: &[ReferenceRun], runs: &[Searc
         arms::compared_with(arm).iter().filter(|from| arms.contains(from)).map(move |&from| (arm, from))
     });
     let differences = pairs.filter_map(|(arm, from)| difference(arm, from, &of(arm), &of(from))).collect();
-    let names = references.first().map_or(&[][..], |reference| &reference.weightings);
-    let references = names
-        .iter()
-        .map(|weighting| {
+    let references = ReferenceRun::names(references.iter().copied())
+        .into_iter()
+        .map(|name| {
             let mut readings: Vec<(f64, f64)> = Vec::new();
-            for reference in references {
-                if let Some(named) = reference.named(&weighting.name) {
+            for reference in &references {
+                if let Some(named) = reference.named(name) {
                     let gain = named.reading.score - uniform(reference.seed)?.score;
                     readings.push((gain, named.reading.truth));
                 }
             }
             let (scores, truths): (Vec<f64>, Vec<f64>) = readings.into_iter().unzip();
             let (score, truth) = (mean_and_std(&scores).0, mean_and_std(&truths).0);
-            Ok(Reference { name: weighting.name.clone(), score, truth })
+            Ok(Reference { name: name.into(), score, truth })
         })
         .collect::<Result<_>>()?;
-    Ok(Summary { arms: rows, differences, references })
+    Ok(Summary { arms: rows, differences, references, left_out })
 }
 
 fn row(arm: Arm, found: &[&(&SearchRun, Curve)]) -> ArmRow {
@@ -239,5 +243,19 @@ mod tests {
         assert!(!difference.score_area.is_clear());
         assert_eq!(summary.references[0].score, 0.0);
         assert!(summarise(&arms, &references[..1], &runs).is_err());
+    }
+
+    #[test]
+    fn a_seed_without_uniform_sampling_is_left_out_and_said_so() {
+        let diverged = serde_json::from_value(json!({
+            "seed": 1, "optimum": null,
+            "weightings": [{"name": "oracle", "score": 9.0, "truth": 0.9, "test": null}],
+            "failures": [{"name": "uniform", "reason": "training diverged"}],
+        }));
+        let references = [references(0, 1.0), diverged.unwrap()];
+        let runs = [run("random", 0, [1.0, 2.0]), run("random", 1, [9.0, 9.0])];
+        let summary = summarise(&[Arm::Random], &references, &runs).unwrap();
+        assert_eq!((summary.left_out, &summary.arms[0].seeds), (vec![1], &vec![0]));
+        assert_eq!(summary.references.len(), 1);
     }
 }

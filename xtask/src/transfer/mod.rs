@@ -2,7 +2,8 @@
 //!
 //! A rule is a function of ranks, so on another network it is applied to the ranks of that network's own features:
 //! no trial is made there. Like a rule that was searched, it is kept only where the model trained under it beats the
-//! baseline on validation data.
+//! baseline on validation data. What is transferred is what the method ends with on the source: its rule where the model
+//! trained under it was kept there, uniform sampling where it was not.
 
 mod render;
 
@@ -108,7 +109,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     progress.finish();
     computed?;
     let mut cells = journal.cells();
-    cells.retain(|cell| plan.settings.seeds().contains(&cell.seed));
+    // The journal may hold seeds and networks of other runs.
+    cells.retain(|cell| plan.settings.seeds().contains(&cell.seed) && plan.networks.contains(&cell.network));
     let place = |cell: &Cell| plan.networks.iter().position(|network| *network == cell.network);
     cells.sort_by_key(|cell| (place(cell), cell.column, cell.seed));
     print(&render::write(&plan, fingerprint, &cells)?);
@@ -147,6 +149,8 @@ impl Plan {
     fn fingerprint(&self, dataset: &Dataset) -> Result<serde_json::Value> {
         let mut config = self.settings.fingerprint(dataset)?;
         config["noise"] = self.noise.rate().into();
+        // Of the cells: 3 since a rule whose model was not kept on the source is not transferred.
+        config["format"] = 3.into();
         Ok(config)
     }
 
@@ -164,7 +168,7 @@ impl Plan {
     ) -> Result<()> {
         let root = Seed::new(seed);
         let experiment = self.settings.experiment(dataset, self.noise.into(), root)?;
-        let mut source: Option<SearchOutcome> = None;
+        let mut source: Option<Source> = None;
         for network in &self.networks {
             let recipe = Recipe { network: network.clone(), ..self.settings.recipe.clone() };
             let setup = Setup {
@@ -193,18 +197,27 @@ impl Plan {
             let kept = own.search.as_ref().map(|search| search.kept);
             keep(cell(Column::SsSelf, kept, own))?;
             match &source {
-                None => source = Some(outcome),
-                Some(found) if found.choice.trial == 0 => {
+                // Where uniform sampling was the choice, no model is kept either.
+                None if kept == Some(true) => source = Some(Source::Rule(Box::new(outcome.params))),
+                None => source = Some(Source::Uniform),
+                Some(Source::Uniform) => {
                     keep(cell(Column::SsSource, Some(false), MethodResult { method: Method::Ss, ..judged }))?;
                 }
-                Some(found) => {
-                    let (kept, result) = bench.train_under(&uniform, &found.params)?;
+                Some(Source::Rule(params)) => {
+                    let (kept, result) = bench.train_under(&uniform, params)?;
                     keep(cell(Column::SsSource, Some(kept), result))?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// What the method ends with on the source network.
+enum Source {
+    /// No rule, or one whose model was not kept: on any network the baseline, bit for bit.
+    Uniform,
+    Rule(Box<SamplerParams>),
 }
 
 /// One network on the data of one seed.

@@ -81,7 +81,8 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
         "# Transfer of a sampler between networks, {}, profile `{}`\n\n\
          {} training images, {} epochs, {:.0}% symmetric label noise; seeds {}.\n\
          `ss(self)` is searched on the network itself; `ss(source)` is the sampler that was searched on {source}, applied to the\n\
-         ranks of the network's own features: no trial on this network. Test top-1 of the finished model in percent, mean +- deviation\n\
+         ranks of the network's own features: no trial on this network. It is transferred on the seeds on which it was kept on {source};\n\
+         on the others the method ends with uniform sampling there, and so here, with the baseline's result. Test top-1 of the finished model in percent, mean +- deviation\n\
          over seeds. Intervals: paired over seeds, 95%, Student's t. Gap closed: (value - baseline) / (oracle - baseline).\n\
          Kept: runs in which the rule was used; in the others the result is the baseline's.\n",
         settings.dataset,

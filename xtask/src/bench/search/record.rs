@@ -30,8 +30,18 @@ pub(crate) enum Record {
 pub(crate) struct ReferenceRun {
     pub(crate) seed: u64,
     pub(crate) weightings: Vec<ReferenceReading>,
+    /// Those under which training diverged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) failures: Vec<ReferenceFailure>,
     /// The largest truth that any weighting has, where it is known.
     pub(crate) optimum: Option<f64>,
+}
+
+/// A weighting without a reading.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReferenceFailure {
+    pub(crate) name: String,
+    pub(crate) reason: String,
 }
 
 /// One of them.
@@ -96,6 +106,17 @@ impl SearchRun {
 }
 
 impl ReferenceRun {
+    /// Every weighting that was measured on some seed, in the order of first appearance.
+    pub(crate) fn names<'a>(references: impl IntoIterator<Item = &'a Self>) -> Vec<&'a str> {
+        let mut names: Vec<&str> = Vec::new();
+        for weighting in references.into_iter().flat_map(|run| &run.weightings) {
+            if !names.contains(&weighting.name.as_str()) {
+                names.push(&weighting.name);
+            }
+        }
+        names
+    }
+
     pub(crate) fn named(&self, name: &str) -> Option<&ReferenceReading> {
         self.weightings.iter().find(|weighting| weighting.name == name)
     }

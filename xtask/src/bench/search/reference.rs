@@ -1,10 +1,10 @@
 //! Weightings to compare a search with: uniform, the rules that drop the largest losses, and the oracle.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use ss_sampler::Weights;
 
 use super::objective::{Candidate, Objective};
-use super::record::{ReferenceReading, ReferenceRun};
+use super::record::{ReferenceFailure, ReferenceReading, ReferenceRun};
 
 /// The rule that a search must find.
 pub(crate) const BAR: &str = "drop-35";
@@ -13,23 +13,28 @@ const DEPTHS: [usize; 7] = [10, 20, 30, 35, 40, 50, 60];
 /// Test accuracy is taken of these alone: each costs another trial.
 const TESTED: [&str; 3] = ["uniform", BAR, "oracle"];
 
-/// Measures every reference weighting; `observe` is told each name before.
+/// Measures every reference weighting; `observe` is told each name before. One under which training diverges is set down as
+/// failed, and the others are measured.
 pub(crate) fn measure(
     objective: &mut dyn Objective,
     seed: u64,
     mut observe: impl FnMut(&str),
 ) -> Result<ReferenceRun> {
-    let mut weightings = Vec::new();
+    let (mut weightings, mut failures) = (Vec::new(), Vec::new());
     for (name, tau) in weights(objective) {
         observe(&name);
         let candidate = Candidate { weights: Weights::new(tau)?, rule: None };
-        let reading = objective
-            .measure(&candidate, None)?
-            .map_err(|reason| anyhow!("{name}, seed {seed}: {reason}"))?;
+        let reading = match objective.measure(&candidate, None)? {
+            Ok(reading) => reading,
+            Err(reason) => {
+                failures.push(ReferenceFailure { name, reason });
+                continue;
+            }
+        };
         let test = if TESTED.contains(&name.as_str()) { objective.test(&candidate)? } else { None };
         weightings.push(ReferenceReading { name, reading, test });
     }
-    Ok(ReferenceRun { seed, weightings, optimum: objective.optimum() })
+    Ok(ReferenceRun { seed, weightings, failures, optimum: objective.optimum() })
 }
 
 /// How many weightings [`measure`] measures.

@@ -94,9 +94,9 @@ pub(super) fn rows(
     arms: &[Arm],
     trials: usize,
 ) -> Vec<Row> {
-    let names = references.first().map_or(&[][..], |run| &run.weightings);
+    let names = ReferenceRun::names(references).into_iter();
     let mut rows: Vec<Row> =
-        names.iter().map(|w| Row::Reference(reference_row(objective, &w.name, references))).collect();
+        names.map(|name| Row::Reference(reference_row(objective, name, references))).collect();
     let optima: Vec<f64> = references.iter().filter_map(|run| run.optimum).collect();
     if let Some(truth) = Quartiles::of(&optima) {
         let gains = references.iter().filter_map(|run| Some(run.optimum? - run.named(BAR)?.reading.truth));
@@ -132,7 +132,7 @@ fn reference_row(objective: &str, name: &str, references: &[ReferenceRun]) -> Re
     ReferenceRow {
         objective: objective.into(),
         name: name.into(),
-        seeds: references.iter().map(|run| run.seed).collect(),
+        seeds: references.iter().filter(|run| run.named(name).is_some()).map(|run| run.seed).collect(),
         score: quartiles(found().map(|w| w.reading.score)),
         truth: quartiles(found().map(|w| w.reading.truth)),
         truth_minus_bar: mean(gains),
