@@ -380,10 +380,11 @@ mod tests {
         let frame =
             |seeds| Frame { seeds, settings: &[], epochs: 10, trials: 30, default: (setting, yardstick) };
         let frame = |seeds| Frame { settings: std::slice::from_ref(&setting), ..frame(seeds) };
-        // Seed 5's full trainings and trials agree with each other, and are the reverse of the other seeds'.
+        // Seed 5's full trainings and trials agree with each other, and are the reverse of the other seeds', which spread
+        // twice as far and so decide a mean of one of each.
         let reversed: Vec<FullTraining> = full(5, 0.0)
             .into_iter()
-            .map(|run| FullTraining { test: run.test.map(|t| 1.0 - t), ..run })
+            .map(|run| FullTraining { test: run.test.map(|t| 0.5 * (1.0 - t)), ..run })
             .collect();
         let all = [full(4, 0.0), reversed.clone(), full(6, 0.0)].concat();
         let same = |seed| trials(seed, setting, TRUTH);
@@ -392,7 +393,6 @@ mod tests {
         let row = summary.rows.iter().find(|row| row.yardstick == yardstick).unwrap();
         let by_seed = &row.fidelity.whole.as_ref().unwrap().by_seed;
         assert!((by_seed[1] + 1.0).abs() < 1e-12, "{by_seed:?}");
-        // The mean of seed 5 and another is 0.5 for every sampler: nothing to rank by, or rounding.
         assert_eq!(summary.full_training.unwrap().whole.unwrap().by_seed[1], by_seed[1]);
         // The only seed is compared with itself.
         let summary = summarise(&frame(&[5]), &reversed, &of_reversed());
