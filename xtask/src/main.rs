@@ -7,6 +7,7 @@ mod figure1;
 mod figure3;
 mod journal;
 mod markdown_table;
+mod outputs;
 mod settings;
 mod statistics;
 mod table1;

@@ -5,7 +5,7 @@ mod swift_sampler;
 mod training;
 
 pub use swift_sampler::{RuleRun, SearchSummary, find, train_found, train_under};
-pub use training::{Timed, full_run, judge, reading_seconds, uniform_run};
+pub use training::{Timed, TimedUniformRun, full_run, judge, uniform_run};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -196,7 +196,7 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
         trainer.checkpoint(recipe.trial_epochs, share)?;
     }
     let mut outcome = Outcome { results: Vec::new(), search: None };
-    let mut uniform: Option<Timed<UniformRun>> = None;
+    let mut uniform: Option<TimedUniformRun> = None;
     // Baseline before Swift Sampler, which consumes the uniform run that they share.
     let methods: BTreeSet<Method> = methods.iter().copied().collect();
     for method in methods {

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use ss_approx::{Trainer, UniformRun};
+use ss_approx::Trainer;
 use ss_baselines::{
     CoTeaching, Information, Known, L2rw, LossThreshold, MentorNetDd, MentorNetPd, Reed, Task, TrainingMethod,
 };
 
-use super::training::{Timed, judge, reading_seconds};
+use super::training::{TimedUniformRun, judge};
 use super::{Event, Method, MethodResult, Setup};
 use crate::{Result, ValidationLabels};
 
@@ -63,7 +63,7 @@ pub(super) fn train_rival(
     setup: Setup,
     method: Method,
     rival: &dyn TrainingMethod,
-    uniform: Option<&Timed<UniformRun>>,
+    uniform: Option<&TimedUniformRun>,
     observe: &mut impl FnMut(Event),
 ) -> Result<MethodResult> {
     let Setup { experiment, recipe, seed, .. } = setup;
@@ -91,7 +91,7 @@ pub(super) fn train_rival(
     result.extra_cost = outcome.extra_cost();
     if let Some(uniform) = uniform {
         result.train_seconds += uniform.seconds;
-        result.search_seconds = reading_seconds(trainer, setup, &uniform.run)?;
+        result.search_seconds = uniform.reading_seconds;
         // The readings behind the reference, each a forward pass over the training data.
         result.feature_cost = recipe.reference_until as f64 / (3.0 * trainer.config.epochs as f64);
     }

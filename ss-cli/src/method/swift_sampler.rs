@@ -9,7 +9,7 @@ use ss_approx::{FullRun, Refresh, Sampling, Trainer, UniformRun};
 use ss_bo::{Convergence, QuantileRule};
 use ss_sampler::{SamplerParams, Weights};
 
-use super::training::{Timed, full_run, judge, reading_seconds, validation_gain};
+use super::training::{Timed, TimedUniformRun, full_run, judge, validation_gain};
 use super::{Event, Method, MethodResult, Setup};
 use crate::candidates::is_candidates_fault;
 use crate::search::{Pruning, SearchConfig, SearchOutcome, TrialRecord, search};
@@ -134,7 +134,7 @@ pub fn train_under(
 pub(super) fn swift_sampler(
     trainer: &Trainer,
     setup: Setup,
-    uniform: &Timed<UniformRun>,
+    uniform: &TimedUniformRun,
     observe: &mut impl FnMut(Event),
 ) -> Result<(MethodResult, SearchOutcome)> {
     let Timed { run: mut outcome, seconds } = find(trainer, setup, &uniform.run, observe)?;
@@ -155,7 +155,7 @@ pub(super) fn swift_sampler(
 pub fn train_found(
     trainer: &Trainer,
     setup: Setup,
-    uniform: &Timed<UniformRun>,
+    uniform: &TimedUniformRun,
     outcome: &SearchOutcome,
     observe: &mut impl FnMut(Event),
 ) -> Result<MethodResult> {
@@ -182,7 +182,7 @@ pub fn train_found(
             None => MethodResult { train_seconds: uniform.seconds + rule.seconds, ..baseline },
         }
     };
-    result.search_seconds = reading_seconds(trainer, setup, &uniform.run)?;
+    result.search_seconds = uniform.reading_seconds;
     result.search_cost = outcome.cost;
     result.feature_cost = readings / (3.0 * trainer.config.epochs as f64);
     let probabilities = outcome.weights.probabilities();

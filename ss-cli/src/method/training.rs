@@ -16,8 +16,18 @@ pub struct Timed<T> {
     pub seconds: f64,
 }
 
-/// The uniform run of an experiment: the baseline, and what a search starts from. Its seconds are those of the training
-/// alone, without the readings of features, which [`reading_seconds`] tells.
+/// The uniform run and its wall-clock seconds, which fall into two parts.
+pub struct TimedUniformRun {
+    /// The run.
+    pub run: UniformRun,
+    /// What the training took: the baseline.
+    pub seconds: f64,
+    /// What the readings of features took that the reference needs: one more such pass over the training images, timed,
+    /// times their number.
+    pub reading_seconds: f64,
+}
+
+/// The uniform run of an experiment: the baseline, and what a search starts from.
 ///
 /// # Errors
 /// Those of training.
@@ -25,7 +35,7 @@ pub fn uniform_run(
     trainer: &Trainer,
     setup: Setup,
     observe: &mut impl FnMut(Event),
-) -> Result<Timed<UniformRun>> {
+) -> Result<TimedUniformRun> {
     let clock = Instant::now();
     let recipe = setup.recipe;
     let config = UniformRunConfig {
@@ -42,16 +52,11 @@ pub fn uniform_run(
         });
     })?;
     let whole = clock.elapsed().as_secs_f64();
-    let seconds = whole - reading_seconds(trainer, setup, &run)?;
-    Ok(Timed { run, seconds })
+    let reading_seconds = reading_seconds(trainer, setup, &run)?;
+    Ok(TimedUniformRun { run, seconds: whole - reading_seconds, reading_seconds })
 }
 
-/// Wall-clock seconds of the readings of features that the reference of the uniform run has taken: one more such pass over
-/// the training images, timed, times their number.
-///
-/// # Errors
-/// Those of predicting.
-pub fn reading_seconds(trainer: &Trainer, setup: Setup, uniform: &UniformRun) -> Result<f64> {
+fn reading_seconds(trainer: &Trainer, setup: Setup, uniform: &UniformRun) -> Result<f64> {
     let clock = Instant::now();
     let images = setup.experiment.train.images();
     trainer.predict(&uniform.run.last, images)?.features(images.labels())?;

@@ -12,6 +12,7 @@ use super::plot;
 use super::record::Yardstick;
 use super::summary::{Fidelity, HALF_BAR, OverSeeds, Row, Summary, WHOLE_BAR};
 use crate::markdown_table::aligned;
+use crate::outputs;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -26,7 +27,7 @@ struct Document<'a> {
 }
 
 /// Writes the files into `--out`, each whole or not at all, and returns their paths.
-pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec<String>> {
+pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<String> {
     let document = Document {
         format_version: 1,
         profile: plan.settings.profile,
@@ -41,14 +42,7 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec
         ("fidelity.md", markdown(plan, summary)),
         ("fidelity.svg", plot::draw(plan, summary)?),
     ];
-    files
-        .into_iter()
-        .map(|(name, content)| {
-            let path = plan.settings.out.join(name);
-            ss_cli::artifact::write_text(&path, &content)?;
-            Ok(path.display().to_string())
-        })
-        .collect()
+    outputs::write(&plan.settings.out, files)
 }
 
 /// The result in words and tables.

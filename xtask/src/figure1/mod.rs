@@ -13,7 +13,7 @@ use ss_data::{JournalFile, LabelNoise, NoiseKind};
 use ss_seed::Seed;
 
 use crate::settings::{self, Settings};
-use crate::training_events;
+use crate::{outputs, training_events};
 use grid::{Axis, Grid};
 
 /// Flags of `reproduce-figure1`.
@@ -84,8 +84,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let grid = Grid::of(axes, loss, entropy, &experiment.wrong, &relative);
     let chosen = &outcome.trials[outcome.choice.trial].name;
     let title = format!("{}, {:.0}% wrong labels, sampler: {chosen}", settings.dataset, 100.0 * noise.rate());
-    let out = &settings.out;
-    artifact::write_text(&out.join("figure1.svg"), &draw::draw(&grid, &title)?)?;
     let mean = |wrong: bool| {
         let of: Vec<f64> =
             relative.iter().zip(&experiment.wrong).filter(|(_, w)| **w == wrong).map(|(p, _)| *p).collect();
@@ -96,11 +94,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
         "format_version": 1, "config": config, "chosen": chosen, "realized_noise": experiment.realized_noise,
         "mean_relative_probability": { "right": right, "wrong": wrong }, "grid": grid,
     });
-    artifact::write_text(&out.join("figure1.json"), &(serde_json::to_string_pretty(&json)? + "\n"))?;
+    let json = serde_json::to_string_pretty(&json)? + "\n";
+    let files = [("figure1.svg", draw::draw(&grid, &title)?), ("figure1.json", json)];
+    let written = outputs::write(&settings.out, files)?;
     print(&format!(
         "{title}\nAn example with a right label is drawn {right:.3} times an epoch, one with a wrong label {wrong:.3} times \
-         (uniform: 1).\nWritten: {0}/figure1.svg, {0}/figure1.json\n",
-        out.display()
+         (uniform: 1).\nWritten: {written}\n"
     ));
     Ok(())
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let summary = summary::summarise(&plan.arms, &references, &runs)?;
     let written = render::write(&plan, config, &summary)
         .with_context(|| format!("writing {}", plan.settings.out.display()))?;
-    print(&format!("{}\nWritten: {}\n", render::markdown(&plan, &summary), written.join(", ")));
+    print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use super::plot;
 use super::summary::{Difference, Mean, Summary};
 use crate::bench::search::arm::Arm;
 use crate::markdown_table::aligned;
+use crate::outputs;
 
 /// Results on the seeds of the digits below this one were looked at while the method's defaults were chosen.
 const SEEN: u64 = 5;
@@ -31,7 +32,7 @@ struct Document<'a> {
 }
 
 /// Writes the files into `--out`, each whole or not at all, and returns their paths.
-pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec<String>> {
+pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<String> {
     let document = Document {
         format_version: 1,
         profile: plan.settings.profile,
@@ -46,14 +47,7 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Vec
         ("figure3.md", markdown(plan, summary)),
         ("figure3.svg", plot::draw(plan, summary)?),
     ];
-    files
-        .into_iter()
-        .map(|(name, content)| {
-            let path = plan.settings.out.join(name);
-            ss_cli::artifact::write_text(&path, &content)?;
-            Ok(path.display().to_string())
-        })
-        .collect()
+    outputs::write(&plan.settings.out, files)
 }
 
 /// The numbers behind the figure.

@@ -8,7 +8,6 @@ mod searches;
 mod statistics;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
@@ -16,12 +15,12 @@ use serde_json::Value;
 use ss_cli::method::Event;
 use ss_cli::progress::{Progress, print};
 use ss_cli::report::SearchRecord;
-use ss_cli::{Method, MethodResult, NoiseSource, Setup, artifact};
+use ss_cli::{Method, MethodResult, NoiseSource, Setup};
 use ss_data::Dataset;
 use ss_seed::Seed;
 
 use crate::journal::{self, Place};
-use crate::{training_events, workers};
+use crate::{outputs, training_events, workers};
 use cells::Cell;
 pub(crate) use profile::Args;
 use profile::Plan;
@@ -47,17 +46,13 @@ pub(crate) fn run(args: Args) -> Result<()> {
         wanted.into_iter().filter_map(|key| cells.iter().find(|c| c.key() == key).cloned()).collect();
     let summary = statistics::summarise(&wanted);
     let out = &plan.settings.out;
+    let markdown = render::markdown(&plan, &summary);
     let page = report::html(&plan, fingerprint.clone(), &wanted, &summary)?;
-    render::write(&plan, fingerprint, &wanted, &summary)
-        .and_then(|()| Ok(artifact::write_text(&out.join("report.html"), &page)?))
-        .with_context(|| format!("writing {}", out.display()))?;
-    let written = ["table1.json", "table1.md", "report.html"].map(|name| display(out.join(name))).join(", ");
-    print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
+    let json = render::json(&plan, fingerprint, &wanted, &summary)?;
+    let files = [("table1.json", json), ("table1.md", markdown.clone()), ("report.html", page)];
+    let written = outputs::write(out, files).with_context(|| format!("writing {}", out.display()))?;
+    print(&format!("{markdown}\nWritten: {written}\n"));
     Ok(())
-}
-
-fn display(path: PathBuf) -> String {
-    path.display().to_string()
 }
 
 /// One (noise, seed) with the methods that are still to be run on it; they share the uniform run.

@@ -19,8 +19,13 @@ struct Table<'a> {
     summary: &'a [Row],
 }
 
-/// Writes both files into `--out`, each whole or not at all.
-pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summary: &[Row]) -> Result<()> {
+/// `table1.json`.
+pub(crate) fn json(
+    plan: &Plan,
+    config: serde_json::Value,
+    cells: &[Cell],
+    summary: &[Row],
+) -> Result<String> {
     let table = Table {
         format_version: 1,
         profile: plan.settings.profile,
@@ -29,12 +34,7 @@ pub(crate) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell], summ
         cells,
         summary,
     };
-    let json = serde_json::to_string_pretty(&table)? + "\n";
-    let text = markdown(plan, summary);
-    for (name, content) in [("table1.json", json), ("table1.md", text)] {
-        ss_cli::artifact::write_text(&plan.settings.out.join(name), &content)?;
-    }
-    Ok(())
+    Ok(serde_json::to_string_pretty(&table)? + "\n")
 }
 
 /// The columns of the table and what they mean.

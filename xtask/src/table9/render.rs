@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Cell, Plan};
-use crate::markdown_table;
 use crate::statistics::{mean_and_std, paired_interval};
+use crate::{markdown_table, outputs};
 
 /// One row: a number of trials over seeds.
 #[derive(Debug, Serialize)]
@@ -34,10 +34,10 @@ pub(super) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell]) -> R
     let json = serde_json::json!({
         "format_version": 1, "profile": plan.settings.profile, "config": config, "cells": cells, "summary": rows,
     });
-    let (out, json) = (&plan.settings.out, serde_json::to_string_pretty(&json)? + "\n");
-    ss_cli::artifact::write_text(&out.join("table9.json"), &json)?;
-    ss_cli::artifact::write_text(&out.join("table9.md"), &text)?;
-    Ok(format!("{text}\nWritten: {0}/table9.json, {0}/table9.md\n", out.display()))
+    let json = serde_json::to_string_pretty(&json)? + "\n";
+    let files = [("table9.json", json), ("table9.md", text.clone())];
+    let written = outputs::write(&plan.settings.out, files)?;
+    Ok(format!("{text}\nWritten: {written}\n"))
 }
 
 fn row(steps: usize, cells: &[Cell]) -> Row {

@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use ss_approx::Sampling;
 use ss_approx::sampling::rank;
-use ss_approx::{Sampling, UniformRun};
-use ss_cli::method::{self, Event, Timed};
+use ss_cli::method::{self, Event, Timed, TimedUniformRun};
 use ss_cli::progress::{Part, Progress, print};
 use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchOutcome, Setup};
 use ss_data::{Dataset, DatasetKind, LabelNoise, NoiseKind};
@@ -232,7 +232,7 @@ impl Bench<'_> {
         |event| training_events::show(self.part, event, self.setup.recipe)
     }
 
-    fn uniform(&self) -> Result<Timed<UniformRun>> {
+    fn uniform(&self) -> Result<TimedUniformRun> {
         Ok(method::uniform_run(&self.setup.trainer()?, self.setup, &mut self.show())?)
     }
 
@@ -249,20 +249,16 @@ impl Bench<'_> {
         self.judge(Method::Oracle, &run, seconds)
     }
 
-    fn search(&self, uniform: &Timed<UniformRun>) -> Result<SearchOutcome> {
+    fn search(&self, uniform: &TimedUniformRun) -> Result<SearchOutcome> {
         Ok(method::find(&self.setup.trainer()?, self.setup, &uniform.run, &mut self.show())?.run)
     }
 
-    fn train_found(&self, uniform: &Timed<UniformRun>, outcome: &SearchOutcome) -> Result<MethodResult> {
+    fn train_found(&self, uniform: &TimedUniformRun, outcome: &SearchOutcome) -> Result<MethodResult> {
         Ok(method::train_found(&self.setup.trainer()?, self.setup, uniform, outcome, &mut self.show())?)
     }
 
     /// A rule that was searched elsewhere, on this network's features: whether its model is kept, and the result.
-    fn train_under(
-        &self,
-        uniform: &Timed<UniformRun>,
-        params: &SamplerParams,
-    ) -> Result<(bool, MethodResult)> {
+    fn train_under(&self, uniform: &TimedUniformRun, params: &SamplerParams) -> Result<(bool, MethodResult)> {
         let trainer = self.setup.trainer()?;
         let weights = rank(self.setup.spec, &uniform.run.features)?.weights(params)?;
         let rule =

@@ -7,8 +7,8 @@ use serde::Serialize;
 use ss_models::NetworkSpec;
 
 use super::{Cell, Column, Plan, columns};
-use crate::markdown_table;
 use crate::statistics::{mean_and_std, paired_interval};
+use crate::{markdown_table, outputs};
 
 /// One (network, column) over seeds. Accuracies are test top-1 of the finished model, in percent.
 #[derive(Debug, Serialize)]
@@ -38,10 +38,10 @@ pub(super) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell]) -> R
     let json = serde_json::json!({
         "format_version": 1, "profile": plan.settings.profile, "config": config, "cells": cells, "summary": rows,
     });
-    let (out, json) = (&plan.settings.out, serde_json::to_string_pretty(&json)? + "\n");
-    ss_cli::artifact::write_text(&out.join("transfer.json"), &json)?;
-    ss_cli::artifact::write_text(&out.join("transfer.md"), &text)?;
-    Ok(format!("{text}\nWritten: {0}/transfer.json, {0}/transfer.md\n", out.display()))
+    let json = serde_json::to_string_pretty(&json)? + "\n";
+    let files = [("transfer.json", json), ("transfer.md", text.clone())];
+    let written = outputs::write(&plan.settings.out, files)?;
+    Ok(format!("{text}\nWritten: {written}\n"))
 }
 
 fn row(network: &NetworkSpec, column: Column, cells: &[Cell]) -> Row {
