@@ -116,7 +116,8 @@ impl Calibration {
     /// gradients as curvature (Berndt, Hall, Hall & Hausman 1974), which always ascends.
     fn fit(logits: &[f32], classes: usize, labels: &[u32]) -> Self {
         let mut best = (f64::NEG_INFINITY, [0.0; 2]);
-        for step in -6..=3 {
+        // Up to `ln t` of 4.9, next to the bound of the ascent: few labels have separate maxima at high temperatures.
+        for step in -6..=7 {
             for rho in [1e-4_f64, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8] {
                 let at = [f64::from(step) * 0.7, (rho / (1.0 - rho)).ln()];
                 let value = Ascent::new(logits, classes, labels, at).value;
@@ -271,7 +272,7 @@ mod tests {
             let rescaled = Score::Calibrated.of(&scaled, 4, &labels).unwrap();
             // One ascent from the best point of a grid may end in another of several near maxima, which thirty random
             // labels have now and then.
-            prop_assert!((best - rescaled).abs() < 8e-2, "{best} {rescaled}");
+            prop_assert!((best - rescaled).abs() < 2e-2, "{best} {rescaled}");
         }
 
         #[test]
