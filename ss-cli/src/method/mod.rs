@@ -9,6 +9,7 @@ pub use training::{Timed, TimedUniformRun, full_run, judge, uniform_run};
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Instant;
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
 use crate::search::{SearchJournal, SearchOutcome, TrialRecord};
-use crate::{Experiment, Recipe, Result};
+use crate::{Error, Experiment, Recipe, Result};
 
 /// A way to train on data with wrong labels.
 #[derive(
@@ -100,6 +101,29 @@ pub struct MethodResult {
     /// What the search found; only for Swift Sampler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSummary>,
+    /// Why there is no model: training diverged. The accuracies are zero then and mean nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged: Option<String>,
+}
+
+impl MethodResult {
+    /// A training that diverged after `train_seconds`.
+    fn without_model(method: Method, train_seconds: f64, reason: &Error) -> Self {
+        Self {
+            method,
+            top1_last: 0.0,
+            top1_best: 0.0,
+            top5_last: 0.0,
+            val_top1: 0.0,
+            train_seconds,
+            search_seconds: 0.0,
+            search_cost: 0.0,
+            feature_cost: 0.0,
+            extra_cost: 0.0,
+            search: None,
+            diverged: Some(reason.to_string()),
+        }
+    }
 }
 
 /// What is happening, for a progress display.
@@ -183,7 +207,8 @@ impl<'a> Setup<'a> {
 }
 
 /// Runs the `methods` on one experiment. Baseline, Swift Sampler and whoever reads features share the uniform run;
-/// every training has the same number of steps and the same random numbers.
+/// every training has the same number of steps and the same random numbers. A rival whose training diverges gives a result that
+/// says so.
 ///
 /// # Errors
 /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
@@ -222,7 +247,15 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
             }
             (method, uniform) => {
                 let Some(rival) = rival else { continue };
-                rival::train_rival(&trainer, setup, method, rival.as_ref(), uniform.as_ref(), &mut observe)?
+                let clock = Instant::now();
+                let uniform = uniform.as_ref();
+                match rival::train_rival(&trainer, setup, method, rival.as_ref(), uniform, &mut observe) {
+                    // A result too: one that no table should stop for.
+                    Err(error) if rival::has_diverged(&error) => {
+                        MethodResult::without_model(method, clock.elapsed().as_secs_f64(), &error)
+                    }
+                    result => result?,
+                }
             }
         };
         observe(Event::Finished { result: &result });

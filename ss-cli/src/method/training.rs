@@ -114,6 +114,7 @@ pub fn judge(
         feature_cost: 0.0,
         extra_cost: 0.0,
         search: None,
+        diverged: None,
     })
 }
 

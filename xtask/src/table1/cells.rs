@@ -45,6 +45,10 @@ impl Cell {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let r = &self.result;
+        if let Some(reason) = &r.diverged {
+            let noise = 100.0 * self.noise;
+            return write!(f, "{:<14} noise {noise:>3.0}% seed {}: diverged ({reason})", r.method, self.seed);
+        }
         write!(
             f,
             "{:<14} noise {:>3.0}% seed {}: top-1 {:.2} (best {:.2}), {:.1} s",

@@ -47,7 +47,10 @@ pub(super) const COLUMNS: [(&str, &str); 16] = [
          others: rivals after their own publications",
     ),
     ("told", "what the method learns from beside noisy training labels"),
-    ("top-1", "test accuracy of the finished model in percent, mean and standard deviation over seeds"),
+    (
+        "top-1",
+        "test accuracy of the finished model in percent, mean and standard deviation over seeds; runs that diverged count in no mean",
+    ),
     ("best", "test accuracy of the epoch with the best validation accuracy"),
     ("top-5", "share of test images whose class is among the five likeliest, in percent"),
     ("minus baseline", "difference of top-1 from the baseline of the same seed, mean, in points"),
@@ -90,9 +93,13 @@ pub(super) fn columns(plan: &Plan, row: &Row) -> [String; COLUMNS.len()] {
         format!("{:.1}%", 100.0 * row.realized_noise),
         row.method.to_string(),
         told,
-        format!("{:.2}{std}", row.mean),
-        format!("{:.2}", row.mean_best),
-        format!("{:.2}", row.mean_top5),
+        match (row.n, row.diverged) {
+            (0, lost) => format!("{lost} diverged"),
+            (_, 0) => format!("{:.2}{std}", row.mean),
+            (_, lost) => format!("{:.2}{std}, {lost} diverged", row.mean),
+        },
+        if row.n == 0 { String::new() } else { format!("{:.2}", row.mean_best) },
+        if row.n == 0 { String::new() } else { format!("{:.2}", row.mean_top5) },
         unless_baseline(row.diff_vs_baseline.map(|d| format!("{d:+.2}"))),
         interval,
         match row.method {

@@ -16,6 +16,8 @@ pub(crate) struct Row {
     /// Sample standard deviation; absent with one seed.
     pub(crate) std: Option<f64>,
     pub(crate) n: usize,
+    /// Runs that diverged: they are not among the `n`, and count in no mean or difference.
+    pub(crate) diverged: usize,
     /// Mean difference from the baseline over the seeds that both have; absent without a baseline.
     pub(crate) diff_vs_baseline: Option<f64>,
     /// Ends of its paired 95% interval; absent with fewer than two pairs.
@@ -48,7 +50,8 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
         if rows.iter().any(|row| row.method == method && row.noise == noise) {
             continue;
         }
-        let of = |wanted: Method| cells.iter().filter(move |c| c.noise == noise && c.result.method == wanted);
+        let all = |wanted: Method| cells.iter().filter(move |c| c.noise == noise && c.result.method == wanted);
+        let of = |wanted: Method| all(wanted).filter(|c| c.result.diverged.is_none());
         let scores: Vec<f64> = of(method).map(|c| c.result.top1_last).collect();
         let differences: Vec<f64> = of(method)
             .filter_map(|c| {
@@ -81,6 +84,7 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             mean,
             std,
             n: scores.len(),
+            diverged: all(method).count() - scores.len(),
             diff_vs_baseline,
             ci95_low: interval.map(|(low, _)| low),
             ci95_high: interval.map(|(_, high)| high),
@@ -89,7 +93,7 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
             ss_minus_high: ss_interval.map(|(_, high)| high),
             mean_best: average(|c| c.result.top1_best),
             mean_top5: average(|c| c.result.top5_last),
-            realized_noise: average(|c| c.realized_noise),
+            realized_noise: mean_and_std(&all(method).map(|c| c.realized_noise).collect::<Vec<_>>()).0,
             search_cost: average(|c| c.result.search_cost),
             feature_cost: average(|c| c.result.feature_cost),
             extra_cost: average(|c| c.result.extra_cost),
@@ -119,6 +123,17 @@ mod tests {
             "top1_best": top1, "top5_last": 99.0, "val_top1": 70.0, "train_seconds": 1.0, "search_seconds": 0.0, "search_cost": 1.0
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn diverged_runs_are_counted_and_in_no_mean() {
+        let mut lost = cell("l2rw", 1, 0.0);
+        lost.result.diverged = Some("the loss is NaN".into());
+        let cells = [cell("baseline", 0, 60.0), cell("baseline", 1, 70.0), cell("l2rw", 0, 65.0), lost];
+        let rows = summarise(&cells);
+        assert_eq!((rows[1].n, rows[1].diverged, rows[1].mean), (1, 1, 65.0));
+        assert_eq!((rows[1].diff_vs_baseline, rows[1].ci95_low), (Some(5.0), None));
+        assert_eq!(rows[0].diverged, 0);
     }
 
     #[test]
