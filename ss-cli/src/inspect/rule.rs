@@ -13,6 +13,8 @@ use crate::external_study::short;
 const RANKS: [f64; 7] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99];
 /// Steps along a feature in which the end of what is drawn is looked for.
 const STEPS: usize = 1000;
+/// Of them, so few at an end are not worth words.
+const LEAST: usize = STEPS / 200;
 /// Knots that lie so close to the line between their neighbours are none.
 const ON_THE_LINE: f64 = 1e-6;
 
@@ -108,7 +110,7 @@ impl Rule {
             Transform::Cgf => "of the gradient norm",
             Transform::Cdf => "of the examples",
         };
-        let mut out = format!("Orders the examples by {}. In this order\n", self.order());
+        let mut out = format!("Orders the examples by {}, smallest first. In this order\n", self.order());
         for Piece { from, to, first, last } in &self.pieces {
             let what = match (*first, *last) {
                 (a, b) if a == b && a == 0.0 => "never drawn".to_owned(),
@@ -196,7 +198,7 @@ impl Profile {
         let edge = |steps: usize, upper: bool| {
             let share = steps as f64 / STEPS as f64;
             let at = if upper { 1.0 - share } else { share };
-            (steps > 0).then(|| Edge { share, value: sampler.quantile(k, at) })
+            (steps >= LEAST).then(|| Edge { share, value: sampler.quantile(k, at) })
         };
         Ok(Self {
             feature: feature.to_owned(),
@@ -282,7 +284,7 @@ mod tests {
         let words = Rule::new(&spec, &params.unwrap()).in_words();
         assert_eq!(
             words,
-            "Orders the examples by rank of loss - 0.50 rank of margin. In this order\n    \
+            "Orders the examples by rank of loss - 0.50 rank of margin, smallest first. In this order\n    \
              0% to  20% of the examples: drawn 0.50 times as often\n   \
              20% to  50% of the examples: rises from 0.50 to 1.00\n   \
              50% to  70% of the examples: falls from 1.00 to 0.00\n   \

@@ -12,6 +12,9 @@ use super::terminal::Style;
 use crate::Result;
 use crate::picture::{self, SamplerView};
 
+/// Of features that say much the same, so many are put in words.
+const IN_WORDS: usize = 2;
+
 /// What a `sampler.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SamplerFacts {
@@ -38,7 +41,7 @@ pub struct OnExamples {
     pub effective_sample_size: f64,
     /// How many are never drawn.
     pub never_drawn: usize,
-    /// Where the probability goes, as `summary.md` of a search says it.
+    /// Where the probability goes along the first two features, as `summary.md` of a search says it.
     pub words: String,
     /// Mean draws over the first two features.
     pub plane: Option<Plane>,
@@ -57,7 +60,7 @@ impl OnExamples {
             }
             _ => None,
         };
-        let summary = describe_weights(columns, weights)?;
+        let summary = describe_weights(&columns[..columns.len().min(IN_WORDS)], weights)?;
         Ok(Self {
             examples: weights.len(),
             effective_sample_size: summary.effective_sample_size,
@@ -106,7 +109,9 @@ impl SamplerFacts {
         if let Some(on) = on {
             let _ = write!(out, "\nOn these {} examples: {}\n", on.examples, on.words);
         }
-        let map = on.as_ref().and_then(|on| on.plane.as_ref()).or(plane.as_ref());
+        // A rule of one feature is all in its curve.
+        let alone = plane.as_ref().filter(|_| rule.coefficients.iter().take(2).all(|&c| c != 0.0));
+        let map = on.as_ref().and_then(|on| on.plane.as_ref()).or(alone);
         if let Some(plane) = map.filter(|_| !rule.is_uniform()) {
             let _ = write!(out, "\n{}", style.plane(plane));
         }

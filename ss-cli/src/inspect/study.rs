@@ -133,7 +133,7 @@ impl StudyFacts {
         }
         let record = Record::read(&journal, spec, Seed::new(seed), &folder.join("features.parquet"))?;
         let made_by = if features_digest.is_some() { "study" } else { "search" };
-        record.reading(made_by, &folder.join("sampler.json"))
+        record.reading(made_by, &folder.join("sampler.json"), now)
     }
 
     /// A study that other programs run.
@@ -303,8 +303,10 @@ struct Record {
     spec: SamplerSpec,
     bo: BayesOpt,
     workers: Vec<String>,
+    /// When each trial was asked for.
+    started: Vec<Option<Duration>>,
     /// Where the features of the examples are known.
-    rules: Option<RuleSpace>,
+    features: Option<(NumericTable, RuleSpace)>,
 }
 
 impl Record {
@@ -315,10 +317,9 @@ impl Record {
             .map_err(|reason| Error::Journal { place: place(), reason })?;
         // The seed of the optimiser of a search: its model is the one that the search had.
         let seed = seed.derive("outer-loop", 0);
-        let rules = features.is_file().then(|| ranked(&spec, features)).transpose()?;
-        let rules = rules.map(|ranked| RuleSpace::new(ranked, seed)).transpose()?;
-        let mut bo = match &rules {
-            Some(rules) => *rules.optimizer()()?,
+        let features = features.is_file().then(|| read_features(&spec, features, seed)).transpose()?;
+        let mut bo = match &features {
+            Some((_, rules)) => *rules.optimizer()()?,
             None => {
                 let config = BoConfig { seed: seed.value(), ..BoConfig::default() };
                 let own = spec.clone();
@@ -328,12 +329,12 @@ impl Record {
             }
         };
         bo.replay(&record.events)?;
-        Ok(Self { spec, bo, workers: record.workers, rules })
+        Ok(Self { spec, bo, workers: record.workers, started: record.started, features })
     }
 
     fn name(&self, trial: &Trial) -> String {
-        match &self.rules {
-            Some(rules) => rules.name_of(&trial.x).to_owned(),
+        match &self.features {
+            Some((_, rules)) => rules.name_of(&trial.x).to_owned(),
             None if trial.id.0 == 0 => "uniform".to_owned(),
             None if trial.origin == ss_bo::Origin::Model => TrialRecord::MODEL.to_owned(),
             None => "simple rule".to_owned(),
@@ -341,7 +342,7 @@ impl Record {
     }
 
     /// The facts, with the rule of `sampler` if there is such a file, else the recommended one.
-    fn reading(self, made_by: &'static str, sampler: &Path) -> Result<StudyReading> {
+    fn reading(self, made_by: &'static str, sampler: &Path, now: Duration) -> Result<StudyReading> {
         let mut facts = StudyFacts::new(made_by, &self.bo, &self.spec, |trial| self.name(trial))?;
         let running = self.bo.trials().iter().filter(|trial| trial.is_running());
         facts.in_flight = running
@@ -350,43 +351,56 @@ impl Record {
                 name: self.name(trial),
                 worker: self.workers.get(trial.id.0 as usize).cloned().unwrap_or_default(),
                 lease_left: None,
-                age: None,
+                age: self
+                    .started
+                    .get(trial.id.0 as usize)
+                    .and_then(|start| Some(now.saturating_sub((*start)?).as_secs_f64())),
                 state: trial.state.clone(),
             })
             .collect();
-        let mut svg = None;
-        if sampler.is_file() {
+        let params = if sampler.is_file() {
             let sampler = artifact::read_sampler(sampler)?;
             facts.rule_of = Some("what the search has chosen, the rule of sampler.json".to_owned());
-            facts.rule = Some(Rule::new(sampler.spec(), sampler.params()));
-            if let Some(rules) = &self.rules {
-                let weights = rules.ranked().weights(sampler.params())?;
-                svg = Some(picture::draw(rules.ranked(), sampler.params(), &weights, None)?);
-            }
-            facts.sampler = Some(SamplerFacts::new(&sampler, None)?);
+            let columns = self.features.as_ref().map(|(table, _)| feature_columns(&self.spec, table));
+            facts.sampler = Some(SamplerFacts::new(&sampler, columns.as_deref())?);
+            Some(sampler.params().clone())
         } else if let Some(best) = self.bo.best() {
-            let params = SamplerParams::from_unit(&self.spec, &best.x)?.canonical();
             facts.rule_of = Some(format!("the best rule so far, of trial {}", best.id));
+            Some(SamplerParams::from_unit(&self.spec, &best.x)?)
+        } else {
+            None
+        };
+        let mut picture = None;
+        if let Some(params) = params {
             facts.rule = Some(Rule::new(&self.spec, &params));
-            if let Some(rules) = &self.rules {
+            if let Some((_, rules)) = &self.features {
                 let weights = rules.ranked().weights(&params)?;
-                svg = Some(picture::draw(rules.ranked(), &params, &weights, None)?);
+                picture = Some(picture::draw(rules.ranked(), &params, &weights, None)?);
             }
         }
-        Ok(StudyReading { facts, picture: svg })
+        Ok(StudyReading { facts, picture })
     }
 }
 
-/// The features that a search has written.
-fn ranked(spec: &SamplerSpec, path: &Path) -> Result<RankedFeatures> {
+/// The features that a search has written, and the rules on them.
+fn read_features(spec: &SamplerSpec, path: &Path, seed: Seed) -> Result<(NumericTable, RuleSpace)> {
     let mut names: Vec<&str> = spec.features().iter().map(String::as_str).collect();
-    if spec.transform() == Transform::Cgf {
+    if spec.transform() == Transform::Cgf && !names.contains(&"grad_norm") {
         names.push("grad_norm");
     }
     let table = NumericTable::read_parquet_columns(path, ss_data::ID_COLUMN, &names)?;
-    let columns: Vec<&[f32]> = table.columns.iter().map(|(_, values)| values.as_slice()).collect();
-    let (columns, grad_norm) = columns.split_at(spec.features().len());
-    Ok(RankedFeatures::new(spec.clone(), columns, grad_norm.first().copied().unwrap_or(&[]))?)
+    let grad_norm = match spec.transform() {
+        Transform::Cgf => table.column("grad_norm").unwrap_or(&[]),
+        Transform::Cdf => &[],
+    };
+    let ranked = RankedFeatures::new(spec.clone(), &feature_columns(spec, &table), grad_norm)?;
+    let rules = RuleSpace::new(ranked, seed)?;
+    Ok((table, rules))
+}
+
+/// The columns of the rule's features, which the table begins with.
+fn feature_columns<'a>(spec: &SamplerSpec, table: &'a NumericTable) -> Vec<&'a [f32]> {
+    table.columns.iter().take(spec.features().len()).map(|(_, values)| values.as_slice()).collect()
 }
 
 /// A length of time in the largest unit that fits.

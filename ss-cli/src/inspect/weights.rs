@@ -96,11 +96,12 @@ impl WeightsFacts {
             d.never_drawn,
             percent(d.never_drawn as f64 / d.examples as f64)
         );
-        let tops = d
-            .top_shares
-            .iter()
-            .map(|top| format!("the top {:.0}% {}", 100.0 * top.examples, percent(top.probability)));
-        let _ = writeln!(out, "Of the probability {} have.", tops.collect::<Vec<_>>().join(", "));
+        let tops = d.top_shares.iter();
+        let tops = tops.map(|top| format!("{:.0}% have {}", 100.0 * top.examples, percent(top.probability)));
+        out += &format!(
+            "Shares of the probability: the most drawn {}.\n",
+            tops.collect::<Vec<_>>().join(", the most drawn ")
+        );
         out += "\nExpected draws an epoch (1 under uniform sampling)\n  share of the examples ";
         out.extend(d.quantiles.iter().map(|q| format!(" {:>7}", format!("{:.0}%", 100.0 * q.examples))));
         out += "\n  draws at most         ";
