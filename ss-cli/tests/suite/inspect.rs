@@ -183,9 +183,9 @@ fn a_study_is_told_while_it_goes_on() {
 fn a_search_is_told_when_it_has_ended_and_before() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    search(&path.join("out"), &["--dataset", "digits", "--noise", "0.4", "--trials", "3"]).assert().success();
+    search(&path.join("out"), &["--dataset", "digits", "--noise", "0.4"]).assert().success();
     let ended = facts(path, &["out", "--svg", "out.svg"]);
-    assert_eq!((&ended["made_by"], &ended["complete"]), (&"search".into(), &3.into()));
+    assert_eq!((&ended["made_by"], &ended["complete"]), (&"search".into(), &2.into()));
     assert_eq!(ended["sampler"]["on"]["examples"], 60);
     is_svg(&path.join("out.svg"), &["(a) The learned rule"]);
     let weights = facts(path, &["out/weights.parquet", "--features", "out/features.parquet"]);
