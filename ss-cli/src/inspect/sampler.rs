@@ -7,7 +7,8 @@ use serde::Serialize;
 use ss_sampler::{Sampler, Weights, describe_weights, mid_ranks};
 
 use super::plane::Plane;
-use super::rule::{Profile, Rule};
+use super::profile::Profile;
+use super::rule::Rule;
 use super::terminal::Style;
 use crate::Result;
 use crate::picture::{self, SamplerView};
