@@ -128,7 +128,9 @@ impl StudyFacts {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        if features_digest.is_some() && folder.join("study-features.parquet").is_file() {
+        // A copy under another name is not the journal that the folder's programs use.
+        let in_place = path.file_name() == Some("study.log".as_ref());
+        if features_digest.is_some() && in_place && folder.join("study-features.parquet").is_file() {
             return Self::external(folder, now, caution);
         }
         let record = Record::read(&journal, spec, Seed::new(seed), &folder.join("features.parquet"))?;
