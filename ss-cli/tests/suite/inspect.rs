@@ -179,7 +179,7 @@ fn a_study_is_told_while_it_goes_on() {
     assert_eq!(fs::read(path.join("s/study.log")).unwrap(), journal, "nothing was written");
     // A copy of the journal is a study of its own, without the features: here one of two trials.
     let begun = String::from_utf8(journal).unwrap();
-    let told = begun.lines().position(|line| line.contains("0.25")).unwrap();
+    let told = begun.lines().position(|line| line.contains("[0.25]")).unwrap();
     let begun: String = begun.lines().take(told + 1).map(|line| line.to_owned() + "\n").collect();
     fs::write(path.join("s/copy.log"), begun).unwrap();
     let copy = self::facts(path, &["s/copy.log"]);
