@@ -49,6 +49,27 @@ pub enum Error {
         /// Labels in the file.
         found: usize,
     },
+    /// A path holds nothing that can be inspected.
+    #[error(
+        "{}: {found}; expected a sampler.json, a study (its folder or its study.log) or weights (Parquet, NPY, NPZ, CSV)",
+        path.display()
+    )]
+    Unrecognised {
+        /// The path.
+        path: std::path::PathBuf,
+        /// What there is.
+        found: &'static str,
+    },
+    /// An example has no row in a table of features.
+    #[error(
+        "{place}: no row with the identifier {id}, which the weights have; give the features of all examples"
+    )]
+    NoFeaturesOf {
+        /// The table.
+        place: String,
+        /// The example.
+        id: u64,
+    },
     /// A folder for results cannot be made or written to.
     #[error("cannot write to the folder {}: {reason}; choose another folder", path.display())]
     Folder {

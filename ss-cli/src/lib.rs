@@ -12,6 +12,7 @@
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
 //! | [`study`] | one process's part in a study that is recorded in a journal |
 //! | [`external_study`] | a study whose trials other programs run: ask, tell, and the choice at the end |
+//! | [`inspect`] | what a sampler, a study or weights say, in words and drawings of characters |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
 //! | [`picture`] | a learned sampler, its search and a table as SVG drawings |
@@ -26,6 +27,7 @@ pub mod error;
 pub mod experiment;
 pub mod external_study;
 pub mod from_logits;
+pub mod inspect;
 pub mod method;
 pub mod noise_source;
 pub mod picture;

@@ -27,6 +27,8 @@ enum Command {
     Features(command::features::Args),
     /// Write the order of an epoch as a file, for a training program of your own
     Draw(command::draw::Args),
+    /// Show what a sampler, a study or weights say: in words, and as drawings in the terminal or as SVG
+    Inspect(command::inspect::Args),
     /// Search a sampler for a training program of your own, which asks for rules and tells their scores
     #[command(subcommand)]
     Study(command::study::Command),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Apply(args) => done(command::apply::run(args)),
         Command::Features(args) => done(command::features::run(args)),
         Command::Draw(args) => done(command::draw::run(args)),
+        Command::Inspect(args) => done(command::inspect::run(args)),
         Command::Study(command) => command::study::run(command),
     };
     match result {

@@ -120,6 +120,36 @@ impl Sampler {
         self.file.marginals[0].total()
     }
 
+    /// The value of feature number `k` below which this share of the training examples lies, `share` in `[0, 1]`;
+    /// interpolated between the points of the table.
+    ///
+    /// # Panics
+    /// If the spec has no feature `k`.
+    pub fn quantile(&self, k: usize, share: f64) -> f64 {
+        self.file.marginals[k].quantile(share)
+    }
+
+    /// `tau` in `[0, 1]` of an example whose features have these mid-ranks among the training examples, one in
+    /// `(0, 1)` for each feature of the spec.
+    ///
+    /// # Errors
+    /// Another number of ranks than features; a rank outside `[0, 1]`.
+    pub fn tau_at_ranks(&self, ranks: &[f64]) -> Result<f64> {
+        let features = self.file.spec.features();
+        if ranks.len() != features.len() {
+            let what = format!("ranks for the features {}", features.join(", "));
+            return Err(Error::Length { what, found: ranks.len(), expected: features.len() });
+        }
+        if let Some(k) = ranks.iter().position(|rank| !(0.0..=1.0).contains(rank)) {
+            return Err(Error::invalid(format!("rank of `{}`", features[k]), ranks[k], "a number in [0, 1]"));
+        }
+        let doubled = 2.0 * self.fitted_examples() as f64;
+        let z: i64 =
+            ranks.iter().zip(&self.coefficients).map(|(rank, c)| c * (rank * doubled).round() as i64).sum();
+        let total = (2 * self.file.transform.total()) as f64;
+        Ok(self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total))
+    }
+
     /// Weights of examples, seen or not, from the columns of the spec's features, each `[n]`.
     ///
     /// # Errors

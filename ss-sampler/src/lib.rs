@@ -64,6 +64,6 @@ pub use piecewise_linear::PiecewiseLinear;
 pub use plan::{Draw, DrawMode, EpochPlan, PlanState, Remainder};
 pub use ranked::RankedFeatures;
 pub use spec::{SamplerSpec, Transform};
-pub use summary::{FeatureShares, Summary, describe};
+pub use summary::{FeatureShares, Summary, describe, describe_weights};
 pub use unit_cube::canonicalize_unit;
 pub use weights::Weights;

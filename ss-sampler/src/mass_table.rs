@@ -70,6 +70,19 @@ impl MassTable {
         }
     }
 
+    /// The key below which this share of the mass lies, `share` in `[0, 1]`: the first key whose own mass reaches it,
+    /// or interpolated linearly where it falls between two keys.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        let target = share * self.total() as f64;
+        let at = self.upto.partition_point(|&upto| (upto as f64) < target).min(self.keys.len() - 1);
+        let below = self.below[at] as f64;
+        if at == 0 || target >= below {
+            return self.keys[at];
+        }
+        let (from, left, right) = (self.upto[at - 1] as f64, self.keys[at - 1], self.keys[at]);
+        left + (target - from) / (below - from) * (right - left)
+    }
+
     /// Checks a table that came from a file; `name` is for the message.
     pub(crate) fn check(&self, name: &str) -> Result<()> {
         let fail = |reason: &str| Err(Error::Format { reason: format!("table `{name}`: {reason}") });
@@ -105,6 +118,12 @@ mod tests {
         assert_eq!(few.doubled_mid_mass(3.0), 4.0);
         assert_eq!(few.doubled_mid_mass(5.0), 8.0);
         assert_eq!(few.doubled_mid_mass(5.1), 12.0);
+
+        // Masses 2, 0 and 4 at 1, 2 and 5: the inverse of the distribution.
+        let quantiles = [0.0, 0.3, 1.0 / 3.0, 0.5, 1.0].map(|share| few.quantile(share));
+        assert_eq!(quantiles, [1.0, 1.0, 1.0, 5.0, 5.0]);
+        let thinned = MassTable { keys: vec![0.0, 10.0], below: vec![0, 9], upto: vec![1, 10] };
+        assert_eq!([0.05, 0.1, 0.5, 0.95].map(|share| thinned.quantile(share)), [0.0, 0.0, 5.0, 10.0]);
 
         // 10,000 groups of uneven mass, with one heavy tie.
         let mass = |i: u64| if i == 7_000 { 30_000 } else { i % 7 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use crate::{RankedFeatures, Result, SamplerParams};
+use crate::{Error, RankedFeatures, Result, SamplerParams, Weights, mid_ranks};
 
 /// Examples summed by one thread at a time; fixed, so that sums do not depend on the thread count.
 const CHUNK: usize = 1 << 14;
@@ -47,37 +47,68 @@ pub struct FeatureShares {
 /// As [`RankedFeatures::weights`].
 pub fn describe(ranked: &RankedFeatures, params: &SamplerParams) -> Result<Summary> {
     let weights = ranked.weights(params)?;
-    let n = ranked.len();
     let names = ranked.spec().features().iter().enumerate();
-    let features = names
-        .map(|(k, feature)| {
-            let ranks: Vec<f64> = ranked.mid_ranks(k).collect();
-            let partial: Vec<[[f64; 10]; 2]> = ranks
-                .par_chunks(CHUNK)
-                .zip(weights.tau().par_chunks(CHUNK))
-                .map(|(ranks, tau)| {
-                    let mut sums = [[0.0; 10]; 2];
-                    for (rank, tau) in ranks.iter().zip(tau) {
-                        let decile = (rank * 10.0) as usize;
-                        sums[0][decile] += 1.0;
-                        sums[1][decile] += tau;
-                    }
-                    sums
-                })
-                .collect();
-            let share = |which: usize, whole: f64| {
-                std::array::from_fn(|d| partial.iter().map(|sums| sums[which][d]).sum::<f64>() / whole)
-            };
-            let (examples, probability) = (share(0, n as f64), share(1, weights.total()));
-            FeatureShares { feature: feature.clone(), examples, probability }
+    let features = names.map(|(k, name)| shares(name, &ranked.mid_ranks(k).collect::<Vec<_>>(), &weights));
+    Ok(Summary::new(&weights, features.collect()))
+}
+
+/// Describes any weights, `[n]`, along these columns, each a name with its values, `[n]`.
+///
+/// ```
+/// use ss_sampler::{Weights, describe_weights};
+///
+/// let loss: Vec<f32> = (0..10).map(|i| i as f32).collect();
+/// let weights = Weights::new((0..10).map(|i| f64::from(u8::from(i < 7))).collect())?;
+/// let summary = describe_weights(&[("loss", &loss)], &weights)?;
+/// assert!(summary.to_string().starts_with("Moves 30% of the mass off the 30% of examples with the largest loss."));
+/// # Ok::<(), ss_sampler::Error>(())
+/// ```
+///
+/// # Errors
+/// Columns of another length than the weights; NaN or infinite values.
+pub fn describe_weights(columns: &[(&str, &[f32])], weights: &Weights) -> Result<Summary> {
+    let features = columns.iter().map(|(name, column)| {
+        if column.len() != weights.len() {
+            let what = format!("feature `{name}`");
+            return Err(Error::Length { what, found: column.len(), expected: weights.len() });
+        }
+        Ok(shares(name, &mid_ranks(column)?, weights))
+    });
+    Ok(Summary::new(weights, features.collect::<Result<_>>()?))
+}
+
+/// Shares by decile of the feature with these mid-ranks.
+fn shares(feature: &str, ranks: &[f64], weights: &Weights) -> FeatureShares {
+    let partial: Vec<[[f64; 10]; 2]> = ranks
+        .par_chunks(CHUNK)
+        .zip(weights.tau().par_chunks(CHUNK))
+        .map(|(ranks, tau)| {
+            let mut sums = [[0.0; 10]; 2];
+            for (rank, tau) in ranks.iter().zip(tau) {
+                let decile = (rank * 10.0) as usize;
+                sums[0][decile] += 1.0;
+                sums[1][decile] += tau;
+            }
+            sums
         })
         .collect();
-    Ok(Summary {
-        examples: n,
-        effective_sample_size: weights.effective_sample_size(),
-        zero_share: (n - weights.positive()) as f64 / n as f64,
-        features,
-    })
+    let share = |which: usize, whole: f64| {
+        std::array::from_fn(|d| partial.iter().map(|sums| sums[which][d]).sum::<f64>() / whole)
+    };
+    let (examples, probability) = (share(0, ranks.len() as f64), share(1, weights.total()));
+    FeatureShares { feature: feature.to_owned(), examples, probability }
+}
+
+impl Summary {
+    fn new(weights: &Weights, features: Vec<FeatureShares>) -> Self {
+        let n = weights.len();
+        Self {
+            examples: n,
+            effective_sample_size: weights.effective_sample_size(),
+            zero_share: (n - weights.positive()) as f64 / n as f64,
+            features,
+        }
+    }
 }
 
 impl FeatureShares {

@@ -52,6 +52,43 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn ranks_give_the_weights_of_the_rows_that_have_them(
+        n in 1_usize..300,
+        seed in any::<u64>(),
+        point in prop::collection::vec(0.0_f64..=1.0, 10),
+    ) {
+        let [loss, entropy, gradient] = columns(n, seed);
+        for transform in TRANSFORMS {
+            let spec = spec(transform);
+            let params = SamplerParams::from_unit(&spec, &point).unwrap();
+            let ranked = RankedFeatures::new(spec.clone(), &[&loss, &entropy], &gradient).unwrap();
+            let sampler = Sampler::fit(spec, &params, &[&loss, &entropy], &gradient, provenance()).unwrap();
+            let taus = sampler.taus(&[&loss, &entropy]).unwrap();
+            let ranks: Vec<(f64, f64)> = ranked.mid_ranks(0).zip(ranked.mid_ranks(1)).collect();
+            for (row, &(a, b)) in ranks.iter().enumerate() {
+                prop_assert_eq!(sampler.tau_at_ranks(&[a, b]).unwrap(), taus[row]);
+                // The middle of a row's own mass lies at its value.
+                prop_assert_eq!(sampler.quantile(0, a), f64::from(loss[row]));
+                prop_assert_eq!(sampler.quantile(1, b), f64::from(entropy[row]));
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_must_be_ranks_of_all_features() {
+    let [loss, entropy, gradient] = columns(20, 1);
+    let params = SamplerParams::uniform(&spec(Transform::Cgf));
+    let sampler =
+        Sampler::fit(spec(Transform::Cgf), &params, &[&loss, &entropy], &gradient, provenance()).unwrap();
+    assert!(sampler.tau_at_ranks(&[0.5]).unwrap_err().to_string().contains("renormed_entropy"));
+    for bad in [-0.1, 1.1, f64::NAN] {
+        assert!(sampler.tau_at_ranks(&[0.5, bad]).unwrap_err().to_string().contains("renormed_entropy"));
+    }
+}
+
 #[test]
 fn the_largest_exact_fit_is_exact() {
     let [loss, entropy, gradient] = columns(TABLE_POINTS, 3);

@@ -1,9 +1,11 @@
 //! From a journal's lines to a study.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::time::since_epoch;
 use super::{FinalState, JournalError, JournalRecord, NewTrial, Operation};
 use crate::optimizer::Event;
 use crate::trial::{Origin, Outcome, Suggestion, TrialId};
@@ -25,6 +27,9 @@ pub struct Study {
     /// The user attributes of each of the study's trials, by the number within the study; set after its end, they do
     /// not count.
     pub trial_attributes: Vec<BTreeMap<String, Value>>,
+    /// When each of the study's trials was asked for, since 1970, where the journal says it in UTC; by the number
+    /// within the study.
+    pub started: Vec<Option<Duration>>,
     /// The scores that each of the study's trials had along the way, by step; by the number within the study.
     pub intermediates: Vec<BTreeMap<u64, f64>>,
     /// The number that the next trial of the journal (of any study) will have.
@@ -39,6 +44,7 @@ pub struct Study {
 struct Row {
     study: u64,
     worker: String,
+    start: Option<String>,
     intermediates: BTreeMap<u64, f64>,
     parameters: BTreeMap<String, f64>,
     attributes: BTreeMap<String, Value>,
@@ -84,13 +90,14 @@ impl Lines {
             Operation::SetStudyAttribute { study, key, value } => {
                 self.attributes.entry(study).or_default().insert(key, value);
             }
-            Operation::CreateTrial(NewTrial { study, parameters, attributes, result, .. }) => {
+            Operation::CreateTrial(NewTrial { study, start, parameters, attributes, result, .. }) => {
                 if (study as usize) < self.studies.len() && !self.deleted.contains(&study) {
                     let (worker, intermediates) = (record.worker, BTreeMap::new());
                     let (created, finished) = (line, line);
                     self.rows.push(Row {
                         study,
                         worker,
+                        start,
                         intermediates,
                         parameters,
                         attributes,
@@ -157,7 +164,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
     let id = id as u64;
     let next_journal_id = rows.len() as u64;
     let (mut journal_ids, mut workers, mut intermediates) = (Vec::new(), Vec::new(), Vec::new());
-    let mut trial_attributes = Vec::new();
+    let (mut trial_attributes, mut started) = (Vec::new(), Vec::new());
     let mut events: Vec<(usize, Event)> = Vec::new();
     for (journal_id, row) in rows.into_iter().enumerate().filter(|(_, row)| row.study == id) {
         if let Some(unknown) = row.parameters.keys().find(|k| !names.contains(k)) {
@@ -167,6 +174,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
         journal_ids.push(journal_id as u64);
         row.events(trial, names, &mut events);
         workers.push(row.worker);
+        started.push(row.start.as_deref().and_then(since_epoch));
         trial_attributes.push(row.attributes);
         intermediates.push(row.intermediates);
     }
@@ -179,6 +187,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
         journal_ids,
         workers,
         trial_attributes,
+        started,
         intermediates,
         next_journal_id,
         complete_bytes,
@@ -189,6 +198,7 @@ pub fn replay(text: &str, name: &str, names: &[String]) -> Result<Study, Journal
 fn apply(rows: &mut [Row], operation: Operation, line: usize) {
     let trial = match &operation {
         Operation::SetParameter { trial, .. }
+        | Operation::Start { trial, .. }
         | Operation::Finish { trial, .. }
         | Operation::SetIntermediate { trial, .. }
         | Operation::SetTrialAttribute { trial, .. } => *trial,
@@ -199,6 +209,7 @@ fn apply(rows: &mut [Row], operation: Operation, line: usize) {
         Operation::SetParameter { name, value, .. } => {
             row.parameters.insert(name, value);
         }
+        Operation::Start { time, .. } => row.start = Some(time),
         Operation::SetTrialAttribute { key, value, .. } => {
             row.attributes.insert(key, value);
         }

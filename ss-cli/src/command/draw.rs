@@ -125,7 +125,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 /// The column that holds the weights of a table that another program wrote.
-fn weight_column(input: &TableInput) -> String {
+pub(super) fn weight_column(input: &TableInput) -> String {
     let names = input.column_names();
     let known = [PROBABILITY_COLUMN, "weight"].into_iter().find(|known| names.iter().any(|n| n == known));
     match (known, names.as_slice()) {

@@ -4,5 +4,6 @@ pub(crate) mod apply;
 pub(crate) mod draw;
 pub(crate) mod features;
 mod input;
+pub(crate) mod inspect;
 pub(crate) mod search;
 pub(crate) mod study;

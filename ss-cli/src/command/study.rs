@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use serde_json::json;
 use ss_bo::{Outcome, TrialId};
-use ss_cli::external_study::{Best, Estimate, ExternalStudy, Observed, StudyConfig, SuggestedTrial};
+use ss_cli::external_study::{ExternalStudy, Observed, StudyConfig, SuggestedTrial};
 use ss_cli::progress::print;
 use ss_cli::study::LeaseHistory;
 use ss_cli::{artifact, picture};
@@ -309,7 +309,7 @@ fn best(args: BestArgs) -> Result<()> {
     if args.show.json {
         print(&format!("{}\n", serde_json::to_string(&best)?));
     } else {
-        print(&in_words(&best));
+        print(&best.in_words());
     }
     Ok(())
 }
@@ -320,7 +320,7 @@ fn export(args: ExportArgs) -> Result<()> {
         Some(id) => (TrialId(id), format!("The rule of trial {id}, as asked for.\n")),
         None => {
             let best = study.best(args.caution)?;
-            (best.chosen, in_words(&best))
+            (best.chosen, best.in_words())
         }
     };
     let (params, weights) = study.rule(id)?;
@@ -347,51 +347,7 @@ fn open(dir: &Path) -> Result<ExternalStudy> {
     Ok(ExternalStudy::open(dir, "swift-sampler-study")?)
 }
 
-/// What is best and why, in two or three lines.
-fn in_words(best: &Best) -> String {
-    let Best { chosen, recommended, uniform, gain, standard_error, paired, caution } = best;
-    let line = |what: &str, e: &Estimate| {
-        format!(
-            "{what}: {} (trial {}), score {}, posterior {} +- {}\n",
-            e.name,
-            e.trial,
-            e.observed,
-            short(e.mean),
-            short(e.std)
-        )
-    };
-    let mut out = line("best of the rules tried", recommended);
-    let Some(uniform) = uniform else {
-        return out + &format!("Uniform sampling gave no score to compare with. Chosen: trial {chosen}.\n");
-    };
-    if uniform.trial == recommended.trial {
-        return out + &format!("No other rule is better: chosen is uniform sampling (trial {chosen}).\n");
-    }
-    out += &line("uniform sampling", uniform);
-    let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
-    out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
-    out += &if chosen == &recommended.trial {
-        format!(
-            "chosen is {} (trial {chosen})\nThe standard error ignores that it is the best of many: compare the model \
-             trained under it with the uniform run's too.\n",
-            recommended.name
-        )
-    } else {
-        format!("not more than {caution} standard errors, chosen is uniform sampling (trial {chosen})\n")
-    };
-    out
-}
-
-/// A number with four digits that tell.
-fn short(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e6).contains(&value.abs()) {
-        let digits =
-            if value == 0.0 { 1 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize };
-        return format!("{value:.digits$}");
-    }
-    format!("{value:.3e}")
-}
-
-fn now() -> Duration {
+/// The time since 1970.
+pub(super) fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
 //! The choice at the end of a study whose trials give one score each.
 
 use serde::Serialize;
-use ss_bo::{BayesOpt, Optimizer, Trial, TrialId};
-use ss_sampler::canonicalize_unit;
+use ss_bo::{BayesOpt, Optimizer, Recommendation, Trial, TrialId};
+use ss_sampler::{SamplerSpec, canonicalize_unit};
 
 use super::ExternalStudy;
 use crate::{Error, Result, selection};
@@ -79,15 +79,11 @@ impl ExternalStudy {
             };
             return Err(Error::NoTrialSucceeded { trials: bo.trials().len(), reason });
         };
-        let recommended = Estimate {
-            trial: best.id,
-            name: self.rules.name_of(&best.x).to_owned(),
-            observed: best.observed,
-            mean: best.mean,
-            std: best.std,
-        };
+        let recommended = Estimate::of(&best, self.rules.name_of(&best.x));
         let uniform = bo.trials().iter().find(|t| t.score().is_some() && self.rules.is_uniform(&t.x));
-        let uniform = uniform.map(|trial| self.estimate(bo, trial)).transpose()?.flatten();
+        let spec = self.rules.ranked().spec();
+        let estimate = |trial: &Trial| Estimate::at(bo, spec, trial, self.rules.name_of(&trial.x));
+        let uniform = uniform.map(estimate).transpose()?.flatten();
         let by_example = match &uniform {
             Some(uniform) if uniform.trial != recommended.trial => {
                 let scores = |id| self.example_scores.read(&loaded, id);
@@ -108,18 +104,75 @@ impl ExternalStudy {
         };
         Ok(Best { chosen, recommended, uniform, gain, standard_error, paired, caution })
     }
+}
 
-    fn estimate(&self, bo: &BayesOpt, trial: &Trial) -> Result<Option<Estimate>> {
+impl Estimate {
+    /// The estimate that comes with a recommendation.
+    pub(crate) fn of(best: &Recommendation, name: &str) -> Self {
+        let &Recommendation { id: trial, observed, mean, std, .. } = best;
+        Self { trial, name: name.to_owned(), observed, mean, std }
+    }
+
+    /// What the model believes of a trial; `None` where it has no score.
+    pub(crate) fn at(bo: &BayesOpt, spec: &SamplerSpec, trial: &Trial, name: &str) -> Result<Option<Self>> {
         let (Some(surrogate), Some(observed)) = (bo.surrogate()?, trial.score()) else { return Ok(None) };
-        let posterior = surrogate.posterior(&canonicalize_unit(self.rules.ranked().spec(), &trial.x)?);
+        let posterior = surrogate.posterior(&canonicalize_unit(spec, &trial.x)?);
         let mean = surrogate.scale().to_score(posterior.mean);
-        Ok(Some(Estimate {
+        Ok(Some(Self {
             trial: trial.id,
-            name: self.rules.name_of(&trial.x).to_owned(),
+            name: name.to_owned(),
             observed,
             mean,
             // To first order, as the optimiser's own recommendation.
             std: posterior.variance.sqrt() / surrogate.scale().slope(mean),
         }))
     }
+
+    /// The estimate as a line of text about `what`.
+    pub(crate) fn in_words(&self, what: &str) -> String {
+        let Self { trial, name, observed, mean, std } = self;
+        format!(
+            "{what}: {name} (trial {trial}), score {observed}, posterior {} +- {}\n",
+            short(*mean),
+            short(*std)
+        )
+    }
+}
+
+impl Best {
+    /// What is best and why, in two or three lines.
+    pub fn in_words(&self) -> String {
+        let Self { chosen, recommended, uniform, gain, standard_error, paired, caution } = self;
+        let mut out = recommended.in_words("best of the rules tried");
+        let Some(uniform) = uniform else {
+            return out
+                + &format!("Uniform sampling gave no score to compare with. Chosen: trial {chosen}.\n");
+        };
+        if uniform.trial == recommended.trial {
+            return out + &format!("No other rule is better: chosen is uniform sampling (trial {chosen}).\n");
+        }
+        out += &uniform.in_words("uniform sampling");
+        let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
+        out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
+        out += &if chosen == &recommended.trial {
+            format!(
+                "chosen is {} (trial {chosen})\nThe standard error ignores that it is the best of many: compare the \
+                 model trained under it with the uniform run's too.\n",
+                recommended.name
+            )
+        } else {
+            format!("not more than {caution} standard errors, chosen is uniform sampling (trial {chosen})\n")
+        };
+        out
+    }
+}
+
+/// A number with four digits that tell.
+pub(crate) fn short(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e6).contains(&value.abs()) {
+        let digits =
+            if value == 0.0 { 1 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize };
+        return format!("{value:.digits$}");
+    }
+    format!("{value:.3e}")
 }

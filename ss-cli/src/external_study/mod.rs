@@ -34,6 +34,7 @@ mod best;
 mod example_scores;
 mod status;
 
+pub(crate) use best::short;
 pub use best::{Best, Estimate};
 pub use status::{Status, TrialStatus};
 
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use ss_bo::{BayesOpt, Optimizer, Outcome, TrialId};
+use ss_bo::{BayesOpt, Optimizer, Outcome, Trial, TrialId};
 use ss_data::{JournalFile, NumericTable, TableInput};
 use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec, Transform, Weights};
 use ss_seed::Seed;
@@ -51,7 +52,7 @@ use ss_seed::Seed;
 use example_scores::{ExampleScores, Scores};
 
 use crate::rule_space::{RuleSpace, parameter_names};
-use crate::study::{LeaseHistory, Storage, Study, StudySpec};
+use crate::study::{LeaseHistory, Loaded, Storage, Study, StudySpec};
 use crate::{Error, Result, artifact};
 
 /// The name of the study in the journal.
@@ -332,6 +333,21 @@ impl ExternalStudy {
         let provenance = provenance.map(|(key, value)| (key.to_owned(), value)).into();
         let (columns, grad_norm) = columns(&self.settings.spec, &self.features)?;
         Ok(Sampler::fit(self.settings.spec.clone(), params, &columns, grad_norm, provenance)?)
+    }
+
+    /// The study as it stands.
+    pub(crate) fn load(&self) -> Result<Loaded<BayesOpt>> {
+        self.study.load()
+    }
+
+    /// What a trial is: the name of a start-up shape, or `model`.
+    pub(crate) fn name_of(&self, trial: &Trial) -> &str {
+        self.rules.name_of(&trial.x)
+    }
+
+    /// The columns of the rule's features, each `[n]`.
+    pub(crate) fn columns(&self) -> Result<Vec<&[f32]>> {
+        Ok(columns(&self.settings.spec, &self.features)?.0)
     }
 
     /// The ranked features, for a picture or a summary of a rule.

@@ -38,6 +38,9 @@ pub struct TrialStatus {
     /// Seconds that are left of the lease of a running trial, negative where it has run out; absent without a lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_left: Option<f64>,
+    /// Seconds since a running trial was asked for; absent where the record does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<f64>,
     /// What came of it.
     #[serde(flatten)]
     pub state: TrialState,
@@ -55,13 +58,14 @@ impl ExternalStudy {
             Status { budget, complete: 0, failed: 0, running: 0, run_out: 0, trials: Vec::new() };
         for trial in loaded.optimizer().trials() {
             let lease = loaded.lease(trial.id)?;
-            let mut lease_left = None;
+            let (mut lease_left, mut age) = (None, None);
             match trial.state {
                 TrialState::Complete { .. } => status.complete += 1,
                 TrialState::Running => {
                     status.running += 1;
                     status.run_out += usize::from(lease.has_run_out(now));
                     lease_left = lease.until.map(|until| until - now.as_secs_f64());
+                    age = loaded.started(trial.id).map(|start| now.saturating_sub(start).as_secs_f64());
                 }
                 _ => status.failed += 1,
             }
@@ -70,6 +74,7 @@ impl ExternalStudy {
                 name: self.rules.name_of(&trial.x).to_owned(),
                 worker: lease.worker,
                 lease_left,
+                age,
                 state: trial.state.clone(),
             });
         }
@@ -89,7 +94,7 @@ impl Status {
             let _ = write!(out, " ({run_out} abandoned, for the next worker that asks)");
         }
         out.push('\n');
-        for TrialStatus { trial, name, worker, lease_left, state } in trials {
+        for TrialStatus { trial, name, worker, lease_left, state, .. } in trials {
             let _ = write!(out, "{:>4}  {name:<18} ", trial.0);
             let _ = match (state, lease_left) {
                 (TrialState::Running, Some(left)) if *left <= 0.0 => write!(out, "abandoned by {worker}"),

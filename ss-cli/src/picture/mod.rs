@@ -5,15 +5,17 @@
 
 mod against_noise;
 mod examples;
+mod histogram;
 mod history;
 mod labels;
 mod palette;
 mod panel;
+mod plane;
 mod rule;
 mod view;
 mod wrong_map;
 
-use ss_sampler::{RankedFeatures, SamplerParams, Weights};
+use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
 
 pub use against_noise::{NoisePoint, NoiseSeries};
 pub(crate) use palette::series_name;
@@ -22,6 +24,7 @@ use panel::Heading;
 pub use view::SamplerView;
 
 use crate::Result;
+use crate::inspect::{Distribution, Plane};
 use crate::search::TrialRecord;
 
 /// Draws a sampler as an SVG document: two or three panels on white. The same arguments give the same text.
@@ -40,14 +43,52 @@ pub fn draw(
     weights: &Weights,
     wrong: Option<&[bool]>,
 ) -> Result<String> {
-    let view = SamplerView::new(ranked, params, weights, wrong)?;
-    panel::standing_alone(if wrong.is_some() { 3 } else { 2 }, |panels| {
-        rule::draw(&view, &panels[0], Heading::Titled)?;
-        examples::draw(&view, &panels[1], Heading::Titled)?;
+    of_view(&SamplerView::new(ranked, params, weights, wrong)?)
+}
+
+/// The drawing of [`draw`], of a view that was made before.
+///
+/// # Errors
+/// [`Error::Picture`](crate::Error::Picture).
+pub fn of_view(view: &SamplerView) -> Result<String> {
+    panel::standing_alone(if view.labels.is_some() { 3 } else { 2 }, |panels| {
+        rule::draw(view, &panels[0], Heading::Titled)?;
+        examples::draw(view, &panels[1], Heading::Titled)?;
         if let (Some(labels), Some(panel)) = (&view.labels, panels.get(2)) {
-            labels::draw(&view, &labels.bins, panel, Heading::Titled)?;
+            labels::draw(view, &labels.bins, panel, Heading::Titled)?;
         }
         Ok(())
+    })
+}
+
+/// Draws a rule that no examples are known of: the rule, and, where there is one, the plane of its weights.
+///
+/// # Errors
+/// Parameters that do not fit the spec.
+pub fn rule_alone(spec: &SamplerSpec, params: &SamplerParams, weights: Option<&Plane>) -> Result<String> {
+    let view = SamplerView::of_rule(spec, params)?;
+    panel::standing_alone(if weights.is_some() { 2 } else { 1 }, |panels| {
+        rule::draw(&view, &panels[0], Heading::Titled)?;
+        match (weights, panels.get(1)) {
+            (Some(plane), Some(panel)) => plane::draw(plane, "(b) The weight", panel, Heading::Titled),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Draws weights of examples: their draws as a histogram and, where features are known, over the plane of these.
+///
+/// # Errors
+/// [`Error::Picture`](crate::Error::Picture).
+pub fn weights(distribution: &Distribution, draws: Option<&Plane>) -> Result<String> {
+    panel::standing_alone(if draws.is_some() { 2 } else { 1 }, |panels| {
+        histogram::draw(distribution, &panels[0], Heading::Titled)?;
+        match (draws, panels.get(1)) {
+            (Some(plane), Some(panel)) => {
+                plane::draw(plane, "(b) How often examples are drawn", panel, Heading::Titled)
+            }
+            _ => Ok(()),
+        }
     })
 }
 
@@ -89,7 +130,7 @@ pub(crate) fn against_noise(lines: &[NoiseSeries], y_label: &str) -> Result<Figu
 
 #[cfg(test)]
 mod tests {
-    use ss_sampler::{SamplerSpec, Transform};
+    use ss_sampler::Transform;
 
     use super::*;
 

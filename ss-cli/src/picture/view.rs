@@ -71,24 +71,45 @@ impl SamplerView {
         weights: &Weights,
         wrong: Option<&[bool]>,
     ) -> Result<Self> {
-        params.check(ranked.spec())?;
-        same_length("weights", weights.len(), ranked.len())?;
-        if let Some(wrong) = wrong {
-            same_length("marks of wrong labels", wrong.len(), ranked.len())?;
+        let features = ranked.spec().features().len().min(2);
+        let ranks: Vec<Vec<f64>> = (0..features).map(|k| ranked.mid_ranks(k).collect()).collect();
+        Self::of_ranks(ranked.spec(), params, &ranks, weights, wrong)
+    }
+
+    /// As [`new`](Self::new), of examples with these mid-ranks, each `[n]`, of the first two features, or of the one that
+    /// there is.
+    ///
+    /// # Errors
+    /// Parameters that do not fit the spec; ranks, `weights` or `wrong` of different lengths; other numbers of ranks.
+    pub fn of_ranks(
+        spec: &SamplerSpec,
+        params: &SamplerParams,
+        ranks: &[Vec<f64>],
+        weights: &Weights,
+        wrong: Option<&[bool]>,
+    ) -> Result<Self> {
+        params.check(spec)?;
+        same_length("features with ranks", ranks.len(), spec.features().len().min(2))?;
+        let n = ranks[0].len();
+        same_length("weights", weights.len(), n)?;
+        if let Some(second) = ranks.get(1) {
+            same_length("ranks of the second feature", second.len(), n)?;
         }
-        let n = ranked.len();
+        if let Some(wrong) = wrong {
+            same_length("marks of wrong labels", wrong.len(), n)?;
+        }
         let relative: Vec<f64> = (0..n).map(|i| weights.probability(i) * n as f64).collect();
-        let two = ranked.spec().features().len() > 1;
-        let second: Vec<f64> = if two { ranked.mid_ranks(1).collect() } else { vec![0.5; n] };
-        let points = ranked.mid_ranks(0).zip(&second).zip(&relative).step_by(n.div_ceil(MOST_POINTS));
+        let middle = vec![0.5; if ranks.len() > 1 { 0 } else { n }];
+        let (first, second) = (&ranks[0], ranks.get(1).unwrap_or(&middle));
+        let points = first.iter().zip(second).zip(&relative).step_by(n.div_ceil(MOST_POINTS));
         let points =
-            points.map(|((x, &y), &relative)| Point { at: (short(x), short(y)), relative: short(relative) });
+            points.map(|((&x, &y), &relative)| Point { at: (short(x), short(y)), relative: short(relative) });
         let labels = wrong.map(|wrong| Labels {
-            bins: Bins::new(ranked.mid_ranks(0), &relative, wrong),
-            cells: if two { cells(ranked.mid_ranks(0), &second, wrong) } else { Vec::new() },
+            bins: Bins::new(first.iter().copied(), &relative, wrong),
+            cells: if ranks.len() > 1 { cells(first.iter().copied(), second, wrong) } else { Vec::new() },
         });
         Ok(Self {
-            spec: ranked.spec().clone(),
+            spec: spec.clone(),
             params: params.canonical(),
             top: relative.iter().copied().fold(1.0, f64::max),
             points: points.collect(),
@@ -117,6 +138,18 @@ impl SamplerView {
     /// Whether it is known which labels are wrong.
     pub(crate) fn knows_wrong_labels(&self) -> bool {
         self.labels.is_some()
+    }
+
+    /// The rule without any examples.
+    pub(super) fn of_rule(spec: &SamplerSpec, params: &SamplerParams) -> Result<Self> {
+        params.check(spec)?;
+        Ok(Self {
+            spec: spec.clone(),
+            params: params.canonical(),
+            top: 1.0,
+            points: Vec::new(),
+            labels: None,
+        })
     }
 
     /// The linear combination of ranks that the rule orders the examples by.
@@ -182,7 +215,7 @@ fn short(value: f64) -> f64 {
 }
 
 /// A feature's name as labels show it; a long one is cut.
-fn in_words(feature: &str) -> String {
+pub(super) fn in_words(feature: &str) -> String {
     match feature {
         "renormed_entropy" => "renormalised entropy E'".into(),
         "grad_norm" => "gradient norm".into(),

@@ -36,7 +36,7 @@ pub use lease::{Lease, LeaseHistory, Leased};
 pub use spec::StudySpec;
 pub use storage::Storage;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use ss_bo::journal::{self, JournalRecord, Operation};
@@ -72,6 +72,11 @@ impl<O: ?Sized> Loaded<O> {
     pub fn trial_attribute(&self, id: TrialId, key: &str) -> Option<&Value> {
         let attributes = usize::try_from(id.0).ok().and_then(|i| self.record.trial_attributes.get(i));
         attributes.and_then(|attributes| attributes.get(key))
+    }
+
+    /// When a trial was asked for, since 1970, where the record says so.
+    pub fn started(&self, id: TrialId) -> Option<Duration> {
+        usize::try_from(id.0).ok().and_then(|i| self.record.started.get(i)).copied().flatten()
     }
 
     /// The scores that the trials had after `step` steps, but for trial `except`.

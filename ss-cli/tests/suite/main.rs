@@ -13,6 +13,7 @@ mod draw;
 mod external_study;
 mod features;
 mod fixtures;
+mod inspect;
 mod optuna;
 mod pytorch;
 mod resume;
