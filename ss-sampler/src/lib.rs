@@ -39,9 +39,11 @@
 //! ```
 
 mod artefact;
+mod combination;
 mod coordinate;
 mod draw;
 mod error;
+mod indexed_table;
 mod mass_table;
 mod masses;
 mod mid_ranks;
