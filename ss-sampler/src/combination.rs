@@ -28,7 +28,8 @@ impl Combination {
 
     /// The smallest and the largest `z` that any values can have.
     pub(crate) fn range(&self) -> (i64, i64) {
-        let ends = self.coefficients.iter().zip(&self.marginals).map(|(c, table)| c * table.doubled_total() as i64);
+        let ends =
+            self.coefficients.iter().zip(&self.marginals).map(|(c, table)| c * table.doubled_total() as i64);
         ends.fold((0, 0), |(low, high), end| (low + end.min(0), high + end.max(0)))
     }
 

@@ -159,7 +159,8 @@ mod tests {
     fn table(mut keys: Vec<f64>, points: usize) -> MassTable {
         keys.sort_by(f64::total_cmp);
         keys.dedup();
-        let groups = keys.into_iter().enumerate().map(|(i, key)| (key, (i as u64 * 37) % 11 + u64::from(i == 0)));
+        let groups =
+            keys.into_iter().enumerate().map(|(i, key)| (key, (i as u64 * 37) % 11 + u64::from(i == 0)));
         MassTable::from_groups(groups, points)
     }
 
