@@ -14,6 +14,7 @@
 //! | [`external_study`] | a study whose trials other programs run: ask, tell, and the choice at the end |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
+//! | [`scoring`] | weights for datasets of any size, by the passes of a sketch |
 //! | [`picture`] | a learned sampler, its search and a table as SVG drawings |
 //! | [`report`] | one self-contained page a run |
 //! | [`provenance`] | command, source, packages and machine |
@@ -34,6 +35,7 @@ pub mod provenance;
 pub mod recipe;
 pub mod report;
 mod rule_space;
+pub mod scoring;
 pub mod search;
 pub mod selection;
 pub mod study;

@@ -5,4 +5,5 @@ pub(crate) mod draw;
 pub(crate) mod features;
 mod input;
 pub(crate) mod search;
+pub(crate) mod sketch;
 pub(crate) mod study;

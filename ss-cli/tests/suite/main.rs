@@ -14,6 +14,7 @@ mod external_study;
 mod features;
 mod fixtures;
 mod optuna;
+mod out_of_core;
 mod pytorch;
 mod resume;
 mod search;

@@ -139,6 +139,17 @@ impl SketchPlan {
         &self.sampler
     }
 
+    /// That the passes began with this sampler.
+    ///
+    /// # Errors
+    /// [`Error::SketchMismatch`] when it was another.
+    pub fn check_sampler(&self, sampler: &Sampler) -> Result<()> {
+        if *self.sampler == *sampler {
+            return Ok(());
+        }
+        Err(mismatch("a sketch made with another sampler", "give the sampler.json that it was made with"))
+    }
+
     /// The sampler that scores the rows, and what their weights sum to, when all passes are done.
     pub fn scoring(&self) -> Option<(&Sampler, &Totals)> {
         match &self.stage {
