@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Keys that are not told apart: the smallest and the largest of them, and their mass.
+/// Keys that are not told apart, and their mass: the one key there is, or the smallest and the largest that there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub(crate) min: u64,

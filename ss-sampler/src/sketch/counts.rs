@@ -13,11 +13,48 @@ const PAGE: usize = 1 << DIGIT;
 /// next [`DIGIT`] bits say in which of its buckets a key lies. Keys of no parent are not counted.
 ///
 /// Masses are integers and are added; so the counts of a dataset do not depend on how it was divided, or in which
-/// order its parts were merged. Memory: 96 KiB for each parent that has a key.
+/// order its parts were merged. Memory: 64 KiB for each parent that has a key, of which the half is looked at often.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Counts {
     parents: Parents,
-    pages: Vec<Option<Box<[Bucket; PAGE]>>>,
+    pages: Vec<Option<Box<Page>>>,
+    /// Bits of a key below its bucket, and which of the others say in which bucket of its parent it lies.
+    shift: u32,
+    digit: usize,
+}
+
+/// The buckets of a parent.
+#[derive(Clone, Debug, PartialEq)]
+struct Page {
+    /// The mass of each bucket, with [`SEVERAL`] set when it is of more than one key.
+    mass: [u64; PAGE],
+    /// The one key of each bucket that has mass and one key; 0 for all others.
+    only: [u64; PAGE],
+}
+
+/// Masses are at most `2^62`.
+const SEVERAL: u64 = 1 << 63;
+
+impl Page {
+    const EMPTY: Self = Self { mass: [0; PAGE], only: [0; PAGE] };
+
+    /// Adds mass at `only`, or at several keys.
+    #[inline]
+    fn add(&mut self, bucket: usize, mass: u64, only: u64) {
+        let before = self.mass[bucket];
+        let mut after = before + (mass & !SEVERAL) | mass & SEVERAL;
+        if before & SEVERAL == 0 {
+            if before == 0 {
+                self.only[bucket] = only;
+            } else if self.only[bucket] != only {
+                after |= SEVERAL;
+            }
+            if after & SEVERAL != 0 {
+                self.only[bucket] = 0;
+            }
+        }
+        self.mass[bucket] = after;
+    }
 }
 
 /// Which parents are counted.
@@ -46,6 +83,11 @@ impl Parents {
         self.prefixes.as_ref().map_or(1 << self.depth, Vec::len)
     }
 
+    /// The first bits of a parent.
+    fn prefix(&self, parent: usize) -> u64 {
+        self.prefixes.as_ref().map_or(parent as u64, |prefixes| prefixes[parent])
+    }
+
     /// The number of the parent of a key.
     #[inline]
     fn of(&self, key: u64) -> Option<usize> {
@@ -57,20 +99,12 @@ impl Parents {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Bucket {
-    mass: u64,
-    /// Smallest and largest key seen.
-    min: u64,
-    max: u64,
-}
-
-const EMPTY: Bucket = Bucket { mass: 0, min: u64::MAX, max: 0 };
-
 impl Counts {
     pub(crate) fn new(parents: Parents) -> Self {
         let pages = vec![None; parents.len()];
-        Self { parents, pages }
+        let shift = parents.bits - parents.child_depth();
+        let digit = (1 << (parents.child_depth() - parents.depth)) - 1;
+        Self { parents, pages, shift, digit }
     }
 
     pub(crate) const fn parents(&self) -> &Parents {
@@ -80,23 +114,17 @@ impl Counts {
     /// Adds mass at a key. No mass, no trace.
     #[inline]
     pub(crate) fn add(&mut self, key: u64, mass: u64) {
-        self.add_cell(Cell { min: key, max: key, mass });
+        if mass > 0
+            && let Some(parent) = self.parents.of(key)
+        {
+            let bucket = (key >> self.shift) as usize & self.digit & (PAGE - 1);
+            self.page(parent).add(bucket, mass, key);
+        }
     }
 
     #[inline]
-    fn add_cell(&mut self, Cell { min, max, mass }: Cell) {
-        if mass == 0 {
-            return;
-        }
-        let Some(parent) = self.parents.of(min) else { return };
-        let page = self.pages[parent].get_or_insert_with(|| Box::new([EMPTY; PAGE]));
-        // The bits above the digit are the parent's; a last digit may be shorter.
-        let shift = self.parents.bits - self.parents.child_depth();
-        let digit = (1 << (self.parents.child_depth() - self.parents.depth)) - 1;
-        let bucket = &mut page[(min >> shift) as usize & digit & (PAGE - 1)];
-        bucket.mass += mass;
-        bucket.min = bucket.min.min(min);
-        bucket.max = bucket.max.max(max);
+    fn page(&mut self, parent: usize) -> &mut Page {
+        self.pages[parent].get_or_insert_with(|| Box::new(Page::EMPTY))
     }
 
     /// Adds what was counted elsewhere for the same parents.
@@ -107,10 +135,10 @@ impl Counts {
                 (_, None) => {}
                 (None, other) => *page = other,
                 (Some(page), Some(other)) => {
-                    for (bucket, other) in page.iter_mut().zip(other.iter()) {
-                        bucket.mass += other.mass;
-                        bucket.min = bucket.min.min(other.min);
-                        bucket.max = bucket.max.max(other.max);
+                    for (bucket, (&mass, &only)) in other.mass.iter().zip(&other.only).enumerate() {
+                        if mass > 0 {
+                            page.add(bucket, mass, only);
+                        }
                     }
                 }
             }
@@ -119,8 +147,18 @@ impl Counts {
 
     /// The buckets that hold mass, in the order of their keys.
     pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
-        let buckets = self.pages.iter().flatten().flat_map(|page| page.iter());
-        buckets.filter(|bucket| bucket.mass > 0).map(|&Bucket { mass, min, max }| Cell { min, max, mass })
+        let pages = self.pages.iter().enumerate();
+        pages.filter_map(|(parent, page)| Some((parent, page.as_ref()?))).flat_map(move |(parent, page)| {
+            let prefix = self.parents.prefix(parent) << (self.parents.bits - self.parents.depth);
+            let masses = page.mass.iter().enumerate().filter(|&(_, &mass)| mass > 0);
+            masses.map(move |(bucket, &mass)| {
+                let first = prefix | (bucket as u64) << self.shift;
+                match mass & SEVERAL {
+                    0 => Cell { min: page.only[bucket], max: page.only[bucket], mass },
+                    _ => Cell { min: first, max: first | ((1 << self.shift) - 1), mass: mass & !SEVERAL },
+                }
+            })
+        })
     }
 
     /// Sum of all mass.
@@ -132,23 +170,28 @@ impl Counts {
     pub(crate) fn from_cells(parents: Parents, columns: CellColumns) -> Result<Self> {
         let damaged = |reason: &str| Error::SketchFormat { reason: reason.to_owned() };
         let mut counts = Self::new(parents);
-        let (bits, shift) = (counts.parents.bits, counts.parents.bits - counts.parents.child_depth());
+        let (bits, shift) = (counts.parents.bits, counts.shift);
         let (mut last, mut total) = (None, 0_u64);
         for cell in columns.into_cells()? {
             let bucket = cell.min >> shift;
-            if cell.max >> bits != 0 || cell.max >> shift != bucket || last.is_some_and(|last| last >= bucket)
+            let whole = (bucket << shift, bucket << shift | ((1 << shift) - 1));
+            if cell.max >> bits != 0
+                || !(cell.is_exact() || (cell.min, cell.max) == whole)
+                || last.is_some_and(|last| last >= bucket)
             {
-                return Err(damaged("cells must be in order, each within one bucket"));
+                return Err(damaged("cells must be in order, each a bucket or one key of it"));
             }
-            if counts.parents.of(cell.min).is_none() {
+            let Some(parent) = counts.parents.of(cell.min) else {
                 return Err(damaged("a cell lies outside what its pass counts"));
-            }
+            };
             total = total
                 .checked_add(cell.mass)
                 .filter(|&total| total <= 1 << 62)
                 .ok_or_else(|| damaged("the total mass must be at most 2^62"))?;
             last = Some(bucket);
-            counts.add_cell(cell);
+            let bucket = bucket as usize & counts.digit & (PAGE - 1);
+            let several = if cell.is_exact() { 0 } else { SEVERAL };
+            counts.page(parent).add(bucket, cell.mass | several, cell.min);
         }
         Ok(counts)
     }

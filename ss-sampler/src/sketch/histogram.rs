@@ -49,7 +49,7 @@ impl Histogram {
     }
 
     /// The histogram with its heavy cells replaced by what a pass over the same keys counted within them. `None` when
-    /// these were other keys: a heavy cell and its parts differ in mass or in their ends.
+    /// these were other keys: a heavy cell and its parts differ in mass.
     pub(crate) fn refined(self, counts: &Counts) -> Option<Self> {
         let shift = self.bits - self.depth;
         let mut children = counts.cells().peekable();
@@ -63,13 +63,7 @@ impl Histogram {
             while let Some(child) = children.next_if(|child| child.min >> shift == cell.min >> shift) {
                 cells.push(child);
             }
-            let parts = &cells[first..];
-            let whole = Cell {
-                min: parts.first()?.min,
-                max: parts.last()?.max,
-                mass: parts.iter().map(|part| part.mass).sum(),
-            };
-            if whole != cell {
+            if cells[first..].iter().map(|part: &Cell| part.mass).sum::<u64>() != cell.mass {
                 return None;
             }
         }
@@ -84,7 +78,7 @@ impl Histogram {
 
     /// The distribution over the values that belong to the keys, increasing with them.
     ///
-    /// The mass of a cell of several keys is put on the first and the last of them, half each: a key within the cell
+    /// The mass of a cell of several keys is put on the first and the last there may be, half each: a key within the cell
     /// then has half of its mass below itself, and no rank is off by more than half of the cell.
     pub(crate) fn table(&self, value: impl Fn(u64) -> f64 + Clone) -> MassTable {
         let groups = self.cells.iter().flat_map(move |&Cell { min, max, mass }| {

@@ -13,9 +13,13 @@ pub(crate) const fn of_value(value: f32) -> u64 {
     ordered_bits(value) as u64
 }
 
-/// The value that has this key.
+/// The key that negative zero would have, if it were not equal to zero.
+const NEGATIVE_ZERO: u32 = (1 << 31) - 1;
+
+/// The value that has this key; for a key that no value has, one next to it on its side of zero.
 pub(crate) fn value_of(key: u64) -> f64 {
     let bits = key as u32;
+    let bits = if bits == NEGATIVE_ZERO { NEGATIVE_ZERO - 1 } else { bits };
     f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits }).into()
 }
 
@@ -56,6 +60,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn keys_on_both_sides_of_zero_have_different_values() {
+        let zero = of_value(0.0);
+        assert_eq!(of_value(-0.0), zero);
+        assert_eq!(
+            [zero - 1, zero, zero + 1].map(value_of),
+            [-1, 0, 1].map(|i| f64::from(i) * 2_f64.powi(-149))
+        );
+    }
 
     proptest! {
         #[test]

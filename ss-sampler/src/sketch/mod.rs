@@ -13,7 +13,7 @@
 //! | `refine-order` | the same in finer cells, as often as it takes |
 //! | `total` | the sum of the weights |
 //!
-//! A cell knows the smallest and the largest key in it. One that holds a single value is exact however heavy, so ties
+//! A cell that holds a single value knows it and is exact however heavy, so ties
 //! cost nothing; of the others none holds more than 1/4096 in the end, and ranks are off by at most half of that, for any
 //! data ([`SketchPlan::rank_error`] says by how much).
 //!
