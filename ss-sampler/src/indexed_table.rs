@@ -2,8 +2,10 @@
 
 use crate::mass_table::MassTable;
 
-/// Cells of the index for each point of the table, and the most there may be.
-const CELLS_PER_POINT: usize = 16;
+/// Cells of the index for each point of the table, and the most there may be. Of the cells of values most are of
+/// magnitudes that hardly occur; those of scores are all in use, and fewer stay in the cache.
+const CELLS_PER_VALUE: usize = 16;
+const CELLS_PER_SCORE: usize = 4;
 const MOST_CELLS: usize = 1 << 16;
 
 /// The distribution as a function of the key, interpolated linearly between the points of the table. A monotone map sends keys to cells; all points
@@ -60,7 +62,7 @@ impl IndexedTable {
     pub(crate) fn of_values(table: &MassTable) -> Self {
         let keys = table.keys();
         let (first, last) = (ordered_bits(keys[0] as f32), ordered_bits(keys[keys.len() - 1] as f32));
-        let most = cells_wanted(keys.len()) as u32;
+        let most = cells_wanted(keys.len(), CELLS_PER_VALUE) as u32;
         let shift = (0..32).find(|shift| (last - first) >> shift < most).unwrap_or(31);
         Self::new(table, Cells::Bits { first, shift, last: (last - first) >> shift })
     }
@@ -69,7 +71,7 @@ impl IndexedTable {
     pub(crate) fn of_scores(table: &MassTable) -> Self {
         let keys = table.keys();
         let span = keys[keys.len() - 1] - keys[0];
-        let most = cells_wanted(keys.len()) as u32;
+        let most = cells_wanted(keys.len(), CELLS_PER_SCORE) as u32;
         let scale = if span > 0.0 { f64::from(most) / span } else { 0.0 };
         Self::new(table, Cells::Even { first: keys[0], scale, last: most - 1 })
     }
@@ -128,8 +130,8 @@ impl IndexedTable {
     }
 }
 
-fn cells_wanted(points: usize) -> usize {
-    (CELLS_PER_POINT * points).next_power_of_two().min(MOST_CELLS)
+fn cells_wanted(points: usize, each: usize) -> usize {
+    (each * points).next_power_of_two().min(MOST_CELLS)
 }
 
 /// Bits of an f32 that compare as the numbers do; both zeros are equal.

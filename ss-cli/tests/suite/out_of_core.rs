@@ -21,7 +21,8 @@ const COLUMNS: [&str; 3] = ["loss", "renormed_entropy", "grad_norm"];
 fn write_cgf_sampler(path: &Path, coefficients: [f64; 2]) {
     let spec = SamplerSpec::paper();
     let knots = vec![0.25, 0.5, 0.75];
-    let params = SamplerParams::new(&spec, coefficients.to_vec(), knots, vec![0.5, 1.0, 0.75, 0.25, 0.0]).unwrap();
+    let params =
+        SamplerParams::new(&spec, coefficients.to_vec(), knots, vec![0.5, 1.0, 0.75, 0.25, 0.0]).unwrap();
     let sampler =
         Sampler::fit(spec, &params, &[&[700.0, 900.0], &[4.0, 3.0]], &[1.0, 1.0], BTreeMap::new()).unwrap();
     fs::write(path, sampler.to_json().unwrap()).unwrap();
@@ -104,7 +105,9 @@ impl Dataset {
             self.merge(&[&parts[2], &parts[0]], "half.sketch").assert().success();
             let merged = format!("{pass}.sketch");
             let said = self.merge(&["half.sketch", &parts[1]], &merged).assert().success();
-            if predicate::str::contains("sketch is complete").eval(&String::from_utf8_lossy(&said.get_output().stdout)) {
+            if predicate::str::contains("sketch is complete")
+                .eval(&String::from_utf8_lossy(&said.get_output().stdout))
+            {
                 return merged;
             }
             before = Some(merged);
@@ -142,7 +145,11 @@ fn processes_and_threads_do_not_change_a_byte() {
     for shard in 0..3 {
         let first = ENDS[shard].to_string();
         dataset
-            .apply(&[dataset.shard(shard)], "part.parquet", &["--sketch", by_sketch[1], "--first-row", &first])
+            .apply(
+                &[dataset.shard(shard)],
+                "part.parquet",
+                &["--sketch", by_sketch[1], "--first-row", &first],
+            )
             .assert()
             .success()
             .stdout(predicate::str::contains("2100 examples"));
@@ -153,7 +160,13 @@ fn processes_and_threads_do_not_change_a_byte() {
     }
     // What was saved scores the same rows as other rows would be.
     let mut again = swift_sampler(["apply"]);
-    again.arg(&saved).arg("--row-ids").arg("--shards").args(&all).arg("--out").arg(dataset.at("again.parquet"));
+    again
+        .arg(&saved)
+        .arg("--row-ids")
+        .arg("--shards")
+        .args(&all)
+        .arg("--out")
+        .arg(dataset.at("again.parquet"));
     again.assert().success();
     assert_eq!(fs::read(dataset.at("again.parquet")).unwrap(), runs[0].0);
 }
@@ -238,7 +251,10 @@ fn rows_that_cannot_be_used_are_named_by_file_and_row() {
     fs::remove_file(dataset.at("data/part-9.parquet")).unwrap();
     assert_eq!(file_names(dataset.folder.path()), ["data", "sampler.json"]);
     fs::create_dir(dataset.at("empty")).unwrap();
-    assert_refused(dataset.apply(&[dataset.at("empty")], "w.parquet", &[]), &["empty", "*.parquet", "name the folder"]);
+    assert_refused(
+        dataset.apply(&[dataset.at("empty")], "w.parquet", &[]),
+        &["empty", "*.parquet", "name the folder"],
+    );
 }
 
 #[test]
@@ -278,9 +294,15 @@ fn sketches_that_do_not_fit_are_refused() {
     for shard in 0..3 {
         dataset.pass(shard, None, &format!("{shard}.sketch")).assert().success();
     }
-    assert_refused(dataset.merge(&["0.sketch", "0.sketch"], "m.sketch"), &["part-0.parquet has been counted twice"]);
+    assert_refused(
+        dataset.merge(&["0.sketch", "0.sketch"], "m.sketch"),
+        &["part-0.parquet has been counted twice"],
+    );
     dataset.merge(&["0.sketch", "1.sketch"], "two.sketch").assert().success();
-    assert_refused(dataset.merge(&["two.sketch", "1.sketch"], "m.sketch"), &["part-1.parquet has been counted twice"]);
+    assert_refused(
+        dataset.merge(&["two.sketch", "1.sketch"], "m.sketch"),
+        &["part-1.parquet has been counted twice"],
+    );
     let two = dataset.at("two.sketch");
     let by_two = ["--sketch", two.to_str().unwrap()];
     let all = [dataset.at("data")];
@@ -288,15 +310,25 @@ fn sketches_that_do_not_fit_are_refused() {
     let first = [dataset.shard(0)];
     assert_refused(dataset.apply(&first, "w.parquet", &by_two), &["not complete", "is next", "--after"]);
     // The next pass over part of the files says so, and is not taken for the whole.
-    dataset.pass(0, Some("two.sketch"), "next.sketch").assert().success().stdout(predicate::str::contains("part-1"));
-    assert_refused(dataset.merge(&["next.sketch", "2.sketch"], "m.sketch"), &["2.sketch", "passes", "one pass"]);
+    dataset
+        .pass(0, Some("two.sketch"), "next.sketch")
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("part-1"));
+    assert_refused(
+        dataset.merge(&["next.sketch", "2.sketch"], "m.sketch"),
+        &["2.sketch", "passes", "one pass"],
+    );
     assert_refused(dataset.pass(1, Some("next.sketch"), "m.sketch"), &["has not seen part-1.parquet"]);
 
     write_cgf_sampler(&dataset.at("sampler.json"), [1.0, 0.5]);
     assert_refused(dataset.pass(0, Some("two.sketch"), "m.sketch"), &["two.sketch", "another sampler"]);
     assert_refused(dataset.apply(&first, "w.parquet", &by_two), &["two.sketch", "another sampler"]);
     dataset.pass(2, None, "other.sketch").assert().success();
-    assert_refused(dataset.merge(&["0.sketch", "other.sketch"], "m.sketch"), &["other.sketch", "two samplers"]);
+    assert_refused(
+        dataset.merge(&["0.sketch", "other.sketch"], "m.sketch"),
+        &["other.sketch", "two samplers"],
+    );
 
     let text = fs::read_to_string(&two).unwrap();
     fs::write(&two, &text[..text.len() / 2]).unwrap();
@@ -311,7 +343,10 @@ fn stored_distributions_can_be_summed_by_processes_too() {
     let all = [dataset.at("data")];
     // A rule on the scale of these rows.
     let saved = dataset.at("refitted.json");
-    dataset.apply(&all, "w.parquet", &["--refit", "--save-sampler", saved.to_str().unwrap()]).assert().success();
+    dataset
+        .apply(&all, "w.parquet", &["--refit", "--save-sampler", saved.to_str().unwrap()])
+        .assert()
+        .success();
     fs::rename(&saved, dataset.at("sampler.json")).unwrap();
     dataset.apply(&all, "one.parquet", &[]).assert().success();
     for shard in 0..3 {

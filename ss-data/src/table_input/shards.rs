@@ -258,7 +258,7 @@ impl<'a> Source<'a> {
                         self.first_row += range.len() as u64;
                         return Ok(Some(Piece::Parquet {
                             input,
-                            file: *file,
+                            file,
                             metadata: metadata.clone(),
                             names: names.clone(),
                             group: *group,

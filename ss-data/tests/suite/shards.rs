@@ -52,7 +52,8 @@ fn rows_come_in_order_from_groups_of_any_size_and_from_any_number_of_threads() {
     grouped(&at("a.parquet"), 0..1_000, 300);
     grouped(&at("b.parquet"), 1_000..3 * n, 10 * BLOCK_ROWS);
     grouped(&at("c.parquet"), 3 * n..4 * n, BLOCK_ROWS);
-    fs::write(at("d.csv"), format!("loss,id\n{}.0,{}\n{}.0,{}\n", 4 * n, 4 * n, 4 * n + 1, 4 * n + 1)).unwrap();
+    fs::write(at("d.csv"), format!("loss,id\n{}.0,{}\n{}.0,{}\n", 4 * n, 4 * n, 4 * n + 1, 4 * n + 1))
+        .unwrap();
     let shards = open(&["a.parquet", "b.parquet", "c.parquet", "d.csv"].map(at));
     assert_eq!(shards.rows(), None);
     assert_eq!(open(&["a.parquet", "b.parquet"].map(at)).rows(), Some(3 * n));
@@ -147,7 +148,10 @@ fn weights_written_in_blocks_read_back() {
         let expected = [0.125, 0.25, 0.0, 0.5, 1e-300];
         if name == "w.parquet" {
             let weights = Weights::read_parquet(&path).unwrap();
-            assert_eq!((weights.ids(), weights.probabilities()), (&[9, 0, 7, 4, u64::MAX][..], &expected[..]));
+            assert_eq!(
+                (weights.ids(), weights.probabilities()),
+                (&[9, 0, 7, 4, u64::MAX][..], &expected[..])
+            );
         }
         let column = if name == "w.npy" { "w" } else { "probability" };
         assert_eq!(TableInput::open(&[path], None).unwrap().numbers(column).unwrap(), expected);

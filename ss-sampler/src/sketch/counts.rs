@@ -42,7 +42,7 @@ impl Page {
     #[inline]
     fn add(&mut self, bucket: usize, mass: u64, only: u64) {
         let before = self.mass[bucket];
-        let mut after = before + (mass & !SEVERAL) | mass & SEVERAL;
+        let mut after = (before + (mass & !SEVERAL)) | (mass & SEVERAL);
         if before & SEVERAL == 0 {
             if before == 0 {
                 self.only[bucket] = only;

@@ -36,7 +36,7 @@ enum StageFile {
     RefineFeatures { top_norm: f32, features: Vec<HistogramFile> },
     Order(RankedFile),
     RefineOrder { ranked: RankedFile, scores: HistogramFile },
-    Total { sampler: Sampler, rank_error: f64 },
+    Total { sampler: Box<Sampler>, rank_error: f64 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,7 +160,7 @@ impl StageFile {
                 Self::RefineOrder { ranked: ranked(found), scores: scores.into() }
             }
             Stage::Total { sampler, rank_error } => {
-                Self::Total { sampler: (**sampler).clone(), rank_error: *rank_error }
+                Self::Total { sampler: Box::new((**sampler).clone()), rank_error: *rank_error }
             }
             Stage::Done { .. } => return Err(damaged("its passes are complete")),
         })
@@ -187,7 +187,7 @@ impl StageFile {
                     return Err(damaged("the fitted sampler has other features than the first one"));
                 }
                 // One value, where the stage began with it.
-                let fitted = if fitted == **sampler { Arc::clone(sampler) } else { Arc::new(fitted) };
+                let fitted = if *fitted == **sampler { Arc::clone(sampler) } else { Arc::from(fitted) };
                 Stage::Total { sampler: fitted, rank_error }
             }
         })
