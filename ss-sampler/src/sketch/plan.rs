@@ -159,7 +159,7 @@ impl SketchPlan {
     }
 
     /// The largest error, as a share, of any rank or position that came from a sketch, as far as is known: half of the
-    /// heaviest cell of several values. Tables of 4,097 points are made of the cells: between two of its points lies at most
+    /// heaviest cell of several values. Tables of 4,097 points are made of the cells: between two neighbouring points of them lies at most
     /// `1.5 / 4096` of the mass.
     pub fn rank_error(&self) -> f64 {
         let of = |features: &[Histogram]| features.iter().map(Histogram::rank_error).fold(0.0, f64::max);
