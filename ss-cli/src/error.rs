@@ -104,6 +104,14 @@ pub enum Error {
         /// What is wrong, with the row.
         reason: ss_features::Error,
     },
+    /// Rows that cannot be ranked or scored.
+    #[error("{place}: {reason}")]
+    RowsOf {
+        /// The files.
+        place: String,
+        /// What is wrong, with the row.
+        reason: ss_sampler::Error,
+    },
     /// A study was made with other settings than those asked for.
     #[error(
         "{place}: the study `{study}` was made with other settings ({difference}); \

@@ -15,6 +15,7 @@
 //! | [`inspect`] | what a sampler, a study or weights say, in words and drawings of characters |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
+//! | [`scoring`] | weights for datasets of any size, by the passes of a sketch |
 //! | [`picture`] | a learned sampler, its search and a table as SVG drawings |
 //! | [`report`] | one self-contained page a run |
 //! | [`provenance`] | command, source, packages and machine |
@@ -36,6 +37,7 @@ pub mod provenance;
 pub mod recipe;
 pub mod report;
 mod rule_space;
+pub mod scoring;
 pub mod search;
 pub mod selection;
 pub mod study;

@@ -23,6 +23,9 @@ enum Command {
     Search(command::search::Args),
     /// Turn features of any examples into sampling probabilities with a learned sampler
     Apply(command::apply::Args),
+    /// Count a dataset that is too large for one process, part by part, for `apply --sketch`
+    #[command(subcommand)]
+    Sketch(command::sketch::Command),
     /// Compute the features of examples from the logits of any network
     Features(command::features::Args),
     /// Write the order of an epoch as a file, for a training program of your own
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Search(args) => done(command::search::run(args)),
         Command::Apply(args) => done(command::apply::run(args)),
+        Command::Sketch(command) => done(command::sketch::run(command)),
         Command::Features(args) => done(command::features::run(args)),
         Command::Draw(args) => done(command::draw::run(args)),
         Command::Inspect(args) => done(command::inspect::run(args)),

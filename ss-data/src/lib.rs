@@ -12,7 +12,8 @@
 //! | wrong labels at a known rate | [`LabelNoise::apply`]; from a file: [`read_labels`], [`NoisyLabels::from_labels`] |
 //! | features of a user's own examples | [`NumericTable::read_parquet`] |
 //! | columns that other programs wrote: Parquet, NPY, NPZ, CSV | [`TableInput`] |
-//! | `weights.parquet` | [`Weights`] |
+//! | datasets in shards, block by block, by several threads | [`Shards`] |
+//! | `weights.parquet` | [`Weights`]; block by block: [`WeightsWriter`] |
 //! | the order of an epoch as a file | [`write_indices`] |
 //! | any artefact, never half-written | [`write_atomically`] |
 //! | lines that several processes append | [`JournalFile`] |
@@ -42,11 +43,13 @@ mod dataset;
 pub mod digits;
 mod error;
 pub mod fashion_mnist;
+mod id_check;
 mod idx;
 mod image_decode;
 mod image_folder;
 mod image_parquet;
 mod image_set;
+mod in_order;
 mod index_file;
 mod journal_file;
 mod lock_file;
@@ -59,10 +62,12 @@ mod table_format;
 mod table_input;
 mod table_writer;
 mod weights;
+mod weights_writer;
 
 pub use atomic::write_atomically;
 pub use dataset::{Dataset, DatasetKind, load};
 pub use error::{Error, Result};
+pub use id_check::IdCheck;
 pub use image_folder::load_image_folder;
 pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
 pub use index_file::{IndexFormat, write_indices, write_indices_to};
@@ -71,6 +76,8 @@ pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
 pub use split::{Split, SplitSizes, split};
 pub use table::{ID_COLUMN, NumericTable};
 pub use table_format::TableFormat;
+pub use table_input::shards::{BLOCK_ROWS, RowBlock, Shards};
 pub use table_input::{Kind, Shape, TableInput, Values};
 pub use table_writer::NumericTableWriter;
 pub use weights::{PROBABILITY_COLUMN, Weights};
+pub use weights_writer::{EncodedWeights, WeightsEncoder, WeightsWriter};

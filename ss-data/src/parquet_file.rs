@@ -37,6 +37,12 @@ impl<'a> ParquetFile<'a> {
         Ok(Self { path, metadata, file })
     }
 
+    /// Opens a file again whose footer has been read: with a place to read from of its own.
+    pub(crate) fn open_again(path: &'a Path, metadata: ArrowReaderMetadata) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        Ok(Self { path, metadata, file })
+    }
+
     pub(crate) fn column_names(&self) -> impl Iterator<Item = &str> {
         self.metadata.schema().fields().iter().map(|field| field.name().as_str())
     }
@@ -49,8 +55,35 @@ impl<'a> ParquetFile<'a> {
         self.metadata.schema()
     }
 
+    /// What the footer says, to read from this file again without reading that.
+    pub(crate) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
     /// The arrays of these columns in this order, `batch_rows` rows at a time (fewer in the last batch).
     pub(crate) fn batches(&self, names: &[&str], batch_rows: usize) -> Result<ParquetBatches> {
+        self.batches_of(names, batch_rows, |reader| reader)
+    }
+
+    /// As [`batches`](Self::batches), of some rows of a row group.
+    pub(crate) fn batches_within(
+        &self,
+        names: &[&str],
+        batch_rows: usize,
+        row_group: usize,
+        rows: Range<usize>,
+    ) -> Result<ParquetBatches> {
+        self.batches_of(names, batch_rows, |reader| {
+            reader.with_row_groups(vec![row_group]).with_offset(rows.start).with_limit(rows.len())
+        })
+    }
+
+    fn batches_of(
+        &self,
+        names: &[&str],
+        batch_rows: usize,
+        choose: impl FnOnce(ParquetRecordBatchReaderBuilder<File>) -> ParquetRecordBatchReaderBuilder<File>,
+    ) -> Result<ParquetBatches> {
         let schema = self.metadata.schema();
         let roots = names
             .iter()
@@ -59,7 +92,8 @@ impl<'a> ParquetFile<'a> {
         let file = self.file.try_clone().map_err(|error| Error::io("read", self.path, error))?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(reader.parquet_schema(), roots);
-        let batches = decode(self.path, || reader.with_projection(mask).with_batch_size(batch_rows).build())?;
+        let reader = choose(reader.with_projection(mask).with_batch_size(batch_rows));
+        let batches = decode(self.path, || reader.build())?;
         let names = names.iter().map(|&name| name.to_owned()).collect();
         Ok(ParquetBatches { path: self.path.to_owned(), names, batches })
     }

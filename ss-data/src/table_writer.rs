@@ -32,6 +32,7 @@ pub struct NumericTableWriter {
     path: PathBuf,
     schema: Arc<Schema>,
     writer: ArrowWriter<AtomicFile>,
+    ids: bool,
     rows: usize,
 }
 
@@ -41,13 +42,25 @@ impl NumericTableWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn create(path: &Path, columns: &[&str]) -> Result<Self> {
-        let mut fields = vec![Field::new(ID_COLUMN, DataType::UInt64, false)];
-        fields.extend(columns.iter().map(|&name| Field::new(name, DataType::Float32, false)));
-        let schema = Arc::new(Schema::new(fields));
+        Self::create_with(path, columns, true)
+    }
+
+    /// A table without identifiers, of these columns alone: none are given to [`push`](Self::push) either.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create_without_ids(path: &Path, columns: &[&str]) -> Result<Self> {
+        Self::create_with(path, columns, false)
+    }
+
+    fn create_with(path: &Path, columns: &[&str], ids: bool) -> Result<Self> {
+        let id = ids.then(|| Field::new(ID_COLUMN, DataType::UInt64, false));
+        let columns = columns.iter().map(|&name| Field::new(name, DataType::Float32, false));
+        let schema = Arc::new(Schema::new(id.into_iter().chain(columns).collect::<Vec<_>>()));
         let file = AtomicFile::create(path)?;
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(writer_properties()))
             .map_err(|error| failed(path, error))?;
-        Ok(Self { path: path.to_owned(), schema, writer, rows: 0 })
+        Ok(Self { path: path.to_owned(), schema, writer, ids, rows: 0 })
     }
 
     /// Appends rows: identifiers, and the values of each column in order.
@@ -55,12 +68,16 @@ impl NumericTableWriter {
     /// # Errors
     /// Lengths that differ; values that are not finite; [`Error::Io`].
     pub fn push(&mut self, ids: &[u64], columns: &[&[f32]]) -> Result<()> {
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(ids.to_vec()))];
-        let names = self.schema.fields().iter().skip(1).map(|field| field.name());
+        let rows = if self.ids { ids.len() } else { columns.first().map_or(0, |column| column.len()) };
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len() + 1);
+        if self.ids {
+            arrays.push(Arc::new(UInt64Array::from(ids.to_vec())));
+        }
+        let names = self.schema.fields().iter().skip(usize::from(self.ids)).map(|field| field.name());
         for (name, values) in names.zip(columns) {
-            if values.len() != ids.len() {
+            if values.len() != rows {
                 let what = format!("column `{name}`");
-                return Err(Error::LengthMismatch { what, expected: ids.len(), found: values.len() });
+                return Err(Error::LengthMismatch { what, expected: rows, found: values.len() });
             }
             if let Some(i) = values.iter().position(|v| !v.is_finite()) {
                 return Err(Error::Value {
@@ -75,7 +92,7 @@ impl NumericTableWriter {
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|error| failed(&self.path, error))?;
         self.writer.write(&batch).map_err(|error| failed(&self.path, error))?;
-        self.rows += ids.len();
+        self.rows += rows;
         Ok(())
     }
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::coordinate::{MAX_EXAMPLES, integer_coefficients};
+use crate::combination::{Combination, check_rows};
+use crate::coordinate::MAX_EXAMPLES;
+use crate::indexed_table::IndexedTable;
 use crate::mass_table::MassTable;
-use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, sorted_rows, sorted_value};
+use crate::mid_ranks::{check_column, doubled_mid_ranks, sorted_rows, sorted_value};
 use crate::ranked::check_columns;
 use crate::{Error, PiecewiseLinear, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
 
@@ -16,6 +18,9 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// The largest number of points of a quantile table.
 pub const TABLE_POINTS: usize = 1025;
+
+/// Rows that are scored at a time.
+const CHUNK: usize = 1 << 10;
 
 /// A fitted sampler: spec, canonical parameters, and the distributions that turn a feature value into a
 /// mid-rank and `z` into `u`.
@@ -32,8 +37,8 @@ pub const TABLE_POINTS: usize = 1025;
 #[serde(into = "SamplerFile", try_from = "SamplerFile")]
 pub struct Sampler {
     file: SamplerFile,
-    /// Integer coefficients on doubled ranks, from the canonical parameters.
-    coefficients: Vec<i64>,
+    combination: Combination,
+    transform: IndexedTable,
     rule: PiecewiseLinear,
 }
 
@@ -70,6 +75,17 @@ impl Sampler {
         let groups = order.chunk_by(|a, b| a.0 == b.0).map(|tied| (tied[0].0 as f64, ranked.mass(tied)));
         let transform = MassTable::from_groups(groups, TABLE_POINTS);
         let marginals = columns.iter().map(|column| marginal(column)).collect();
+        Self::from_tables(spec, params, marginals, transform, provenance)
+    }
+
+    /// From canonical parameters and the distributions of one set of examples.
+    pub(crate) fn from_tables(
+        spec: SamplerSpec,
+        params: SamplerParams,
+        marginals: Vec<MassTable>,
+        transform: MassTable,
+        provenance: BTreeMap<String, String>,
+    ) -> Result<Self> {
         let format_version = FORMAT_VERSION;
         SamplerFile { format_version, spec, params, marginals, transform, provenance }.try_into()
     }
@@ -144,10 +160,9 @@ impl Sampler {
             return Err(Error::invalid(format!("rank of `{}`", features[k]), ranks[k], "a number in [0, 1]"));
         }
         let doubled = 2.0 * self.fitted_examples() as f64;
-        let z: i64 =
-            ranks.iter().zip(&self.coefficients).map(|(rank, c)| c * (rank * doubled).round() as i64).sum();
-        let total = (2 * self.file.transform.total()) as f64;
-        Ok(self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total))
+        let ranks = ranks.iter().map(|rank| (rank * doubled).round() as i64);
+        let z: i64 = ranks.zip(self.combination.coefficients()).map(|(rank, c)| c * rank).sum();
+        Ok(self.rule.eval(self.transform.doubled_mid_mass(z as f64) / self.transform.doubled_total()))
     }
 
     /// Weights of examples, seen or not, from the columns of the spec's features, each `[n]`.
@@ -164,22 +179,38 @@ impl Sampler {
     /// # Errors
     /// Another number of columns than features, lengths that differ, NaN or infinite values.
     pub fn taus(&self, columns: &[&[f32]]) -> Result<Vec<f64>> {
-        let features = self.file.spec.features();
-        check_columns(features, columns)?;
-        for (name, column) in features.iter().zip(columns) {
-            check_finite(column, &format!("feature `{name}`"))?;
+        check_rows(&self.file.spec, columns, 0)?;
+        let mut taus = vec![0.0; columns[0].len()];
+        taus.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, taus)| {
+            self.write_taus(columns, chunk * CHUNK, taus);
+        });
+        Ok(taus)
+    }
+
+    /// As [`taus`](Self::taus), by this thread alone and into a buffer, whose content and length it replaces: for
+    /// datasets that are read in pieces. Rows are counted from `first_row` in messages.
+    ///
+    /// # Errors
+    /// As [`taus`](Self::taus).
+    pub fn taus_into(&self, columns: &[&[f32]], first_row: usize, taus: &mut Vec<f64>) -> Result<()> {
+        check_rows(&self.file.spec, columns, first_row)?;
+        taus.clear();
+        taus.resize(columns[0].len(), 0.0);
+        self.write_taus(columns, 0, taus);
+        Ok(())
+    }
+
+    /// `tau` of the rows `from .. from + taus.len()` of columns that are checked.
+    fn write_taus(&self, columns: &[&[f32]], from: usize, taus: &mut [f64]) {
+        let total = self.transform.doubled_total();
+        let mut z = [0; CHUNK];
+        for (chunk, taus) in taus.chunks_mut(CHUNK).enumerate() {
+            let z = &mut z[..taus.len()];
+            self.combination.scores(columns, from + chunk * CHUNK, z);
+            for (tau, &z) in taus.iter_mut().zip(&*z) {
+                *tau = self.rule.eval(self.transform.doubled_mid_mass(z as f64) / total);
+            }
         }
-        let total = (2 * self.file.transform.total()) as f64;
-        let tau = |row: usize| {
-            let ranks = self.file.marginals.iter().zip(columns);
-            // Doubled ranks are integers, at most 2^41: exact in f64.
-            let z: i64 = ranks
-                .zip(&self.coefficients)
-                .map(|((table, column), c)| c * table.doubled_mid_mass(column[row].into()).round() as i64)
-                .sum();
-            self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total)
-        };
-        Ok((0..columns[0].len()).into_par_iter().with_min_len(1 << 10).map(tau).collect())
     }
 
     /// Weights of a whole set of examples whose features have been read *again*, later in training, `[n]`.
@@ -203,11 +234,11 @@ impl Sampler {
         let rows = columns[0].len();
         let scale = self.fitted_examples() as f64 / rows as f64;
         let ranks: Vec<Vec<u32>> = columns.par_iter().map(|column| doubled_mid_ranks(column)).collect();
-        let total = (2 * self.file.transform.total()) as f64;
+        let total = self.transform.doubled_total();
         let tau = |row: usize| {
             let doubled = ranks.iter().map(|ranks| (f64::from(ranks[row]) * scale).round() as i64);
-            let z: i64 = doubled.zip(&self.coefficients).map(|(rank, c)| c * rank).sum();
-            self.rule.eval(self.file.transform.doubled_mid_mass(z as f64) / total)
+            let z: i64 = doubled.zip(self.combination.coefficients()).map(|(rank, c)| c * rank).sum();
+            self.rule.eval(self.transform.doubled_mid_mass(z as f64) / total)
         };
         Weights::new((0..rows).into_par_iter().with_min_len(1 << 10).map(tau).collect())
     }
@@ -248,9 +279,10 @@ impl TryFrom<SamplerFile> for Sampler {
             }
         }
         file.transform.check("transform")?;
-        let coefficients = integer_coefficients(file.params.coefficients(), file.marginals[0].total())?;
+        let combination = Combination::new(file.params.coefficients(), &file.marginals)?;
+        let transform = IndexedTable::of_scores(&file.transform);
         let rule = file.params.rule();
-        Ok(Self { file, coefficients, rule })
+        Ok(Self { file, combination, transform, rule })
     }
 }
 

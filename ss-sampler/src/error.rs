@@ -103,6 +103,30 @@ pub enum Error {
         /// The field and the reason.
         reason: String,
     },
+    /// A sketch file of another format.
+    #[error(
+        "sketch has sketch_version {found}, this build reads version {supported}: make it again with this build"
+    )]
+    SketchVersion {
+        /// The version in the file.
+        found: String,
+        /// The version this build reads.
+        supported: u32,
+    },
+    /// A sketch file that is not what it should be.
+    #[error("sketch is not valid: {reason}; make it again")]
+    SketchFormat {
+        /// The field and the reason.
+        reason: String,
+    },
+    /// Sketches that do not belong together, or to this pass.
+    #[error("{what}: {remedy}")]
+    SketchMismatch {
+        /// What does not fit.
+        what: String,
+        /// What to do instead.
+        remedy: &'static str,
+    },
 }
 
 impl Error {

@@ -17,6 +17,8 @@
 //! features and four segments these are the ten numbers of Swift Sampler (arXiv 2410.05578, section 3). The
 //! paper leaves the exact form open; steps 1 to 4 are our reconstruction.
 //!
+//! Datasets that do not fit into memory are ranked by [`sketch`]es.
+//!
 //! [`Sampler`] is the artefact that outlives the training set: it carries quantile tables, so it scores
 //! examples never seen. [`EpochPlan`] turns weights into the order of an epoch.
 //!
@@ -39,9 +41,11 @@
 //! ```
 
 mod artefact;
+mod combination;
 mod coordinate;
 mod draw;
 mod error;
+mod indexed_table;
 mod mass_table;
 mod masses;
 mod mid_ranks;
@@ -50,6 +54,7 @@ mod piecewise_linear;
 mod plan;
 mod ranked;
 pub mod shapes;
+pub mod sketch;
 mod spec;
 mod summary;
 mod unit_cube;
@@ -63,6 +68,7 @@ pub use params::SamplerParams;
 pub use piecewise_linear::PiecewiseLinear;
 pub use plan::{Draw, DrawMode, EpochPlan, PlanState, Remainder};
 pub use ranked::RankedFeatures;
+pub use sketch::{Pass, Sketch, SketchInput, SketchPlan, Totals};
 pub use spec::{SamplerSpec, Transform};
 pub use summary::{FeatureShares, Summary, describe, describe_weights};
 pub use unit_cube::canonicalize_unit;

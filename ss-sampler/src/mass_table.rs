@@ -47,13 +47,25 @@ impl MassTable {
         table
     }
 
+    /// Keys in increasing order, at least one in a table that has been checked.
+    pub(crate) fn keys(&self) -> &[f64] {
+        &self.keys
+    }
+
+    /// Key, mass below it and mass up to it, in increasing order.
+    pub(crate) fn points(&self) -> impl Iterator<Item = (f64, u64, u64)> + '_ {
+        let masses = self.below.iter().zip(&self.upto);
+        self.keys.iter().zip(masses).map(|(&key, (&below, &upto))| (key, below, upto))
+    }
+
     /// Mass of the whole distribution.
     pub(crate) fn total(&self) -> u64 {
         self.upto.last().copied().unwrap_or(0)
     }
 
     /// Twice the mass below `key` plus the mass at it, in `[0, 2 total]`: zero below all keys, everything
-    /// above.
+    /// above. The plain form of what [`IndexedTable`](crate::indexed_table::IndexedTable) computes, to test it by.
+    #[cfg(test)]
     pub(crate) fn doubled_mid_mass(&self, key: f64) -> f64 {
         let right = self.keys.partition_point(|&k| k < key);
         if self.keys.get(right) == Some(&key) {

@@ -1,7 +1,10 @@
-//! The whole chain against NumPy and SciPy: `tests/oracle/sampler.py`, NumPy 2.4.6, SciPy 1.17.1 (float64).
+//! The whole chain against NumPy and SciPy: `tests/oracle/{sampler,sketch}.py`, NumPy 2.4.6, SciPy 1.17.1 (float64).
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Transform, mid_ranks};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec, SketchPlan, Transform, mid_ranks};
 
 const LOSS: [f32; 10] = [0.25, 2.0, 0.25, 4.0, 1.0, 0.5, 3.0, 0.25, 1.0, 6.0];
 const ENTROPY: [f32; 10] = [0.5, 0.1, 1.5, 0.2, 0.5, 1.0, 1.2, 0.7, 0.5, 0.1];
@@ -79,4 +82,39 @@ fn cgf_sampler_matches_numpy() {
         0.0229104610420273,
     ];
     check(Transform::Cgf, &u, &p, 8.96319159720789);
+}
+
+/// Exact ranks and masses by NumPy; sketches are off by up to half a cell, and by what tables leave out.
+#[test]
+fn sketches_match_numpy() {
+    const ROWS: usize = 100_003;
+    let share = |i: usize, step: usize| (i * step % ROWS) as f64 / ROWS as f64;
+    let loss: Vec<f32> = (0..ROWS).map(|i| (10.0 * share(i, 7_919).powi(3)) as f32).collect();
+    let entropy: Vec<f32> = (0..ROWS).map(|i| ((share(i, 104_729) * 50.0).floor() / 25.0) as f32).collect();
+    let gradient: Vec<f32> =
+        (0..ROWS).map(|i| ((0.1 + f64::from(loss[i])) * (1.0 + (i % 10) as f64 / 10.0)) as f32).collect();
+    let spec = SamplerSpec::new(["loss", "entropy"], Transform::Cgf).unwrap();
+    let knots = vec![0.15, 0.4, 0.85];
+    let params = SamplerParams::new(&spec, vec![1.0, -0.4], knots, vec![0.6, 0.9, 0.75, 0.2, 0.05]).unwrap();
+    let sampler = Sampler::fit(spec, &params, &[&LOSS, &ENTROPY], &GRADIENT, BTreeMap::new()).unwrap();
+    let columns: [&[f32]; 2] = [&loss, &entropy];
+    let mut plan = Arc::new(SketchPlan::refit(sampler));
+    while let Some(mut sketch) = plan.sketch() {
+        sketch.add(&columns, &gradient, 0).unwrap();
+        plan = Arc::new(plan.after(&sketch).unwrap());
+    }
+    let (fitted, totals) = plan.scoring().unwrap();
+    let tau = fitted.taus(&columns).unwrap();
+    let expected = [
+        (0, 0.96318491579),
+        (1, 0.986485743776),
+        (777, 1.14224671238),
+        (50_000, 0.967326974478),
+        (100_002, 1.19326443568),
+    ];
+    for (row, expected) in expected {
+        let found = ROWS as f64 * tau[row] / totals.sum();
+        assert!((found - expected).abs() < 1e-3, "row {row}: {found}, expected {expected}");
+    }
+    assert!((totals.effective_sample_size() - 92_631.0116634).abs() < 20.0);
 }

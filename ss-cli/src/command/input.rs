@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ss_data::{TableFormat, TableInput};
+use ss_data::{Shards, TableFormat, TableInput};
 
 /// How input files are read.
 #[derive(clap::Args)]
@@ -73,5 +73,63 @@ impl FeatureArgs {
     /// The id column, if there is to be one.
     pub(crate) fn id_column(&self) -> Option<&str> {
         (!self.row_ids).then_some(self.id_column.as_str())
+    }
+}
+
+/// Where the rows of a dataset come from, which may be too large for memory.
+#[derive(clap::Args)]
+pub(crate) struct ShardArgs {
+    /// Parquet, NPY, NPZ or CSV files of the same examples with one column a feature, side by side; `-` is standard input
+    #[arg(long, num_args = 1.., required_unless_present = "shards", conflicts_with = "shards")]
+    features: Vec<PathBuf>,
+    /// Files of different examples, one after another, each with all columns; a folder stands for the tables in it, in the
+    /// order of their names
+    #[arg(long, num_args = 1.., value_name = "FILE_OR_FOLDER")]
+    shards: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+impl ShardArgs {
+    pub(crate) fn open(&self) -> Result<Shards> {
+        let inputs = if self.shards.is_empty() {
+            vec![self.input.open(&self.features)?]
+        } else {
+            let files = Shards::files(&self.shards)?;
+            files.into_iter().map(|file| self.input.open(&[file])).collect::<Result<_>>()?
+        };
+        Ok(Shards::new(inputs)?)
+    }
+}
+
+/// Rows with their identifiers.
+#[derive(clap::Args)]
+pub(crate) struct RowArgs {
+    #[command(flatten)]
+    shards: ShardArgs,
+    /// Name of the id column
+    #[arg(long, default_value = ss_data::ID_COLUMN)]
+    id_column: String,
+    /// Take the row numbers for identifiers, counted over all shards: there is no id column
+    #[arg(long, conflicts_with = "id_column")]
+    row_ids: bool,
+    /// The number of the first row
+    #[arg(long, default_value_t = 0, requires = "row_ids", value_name = "ROW")]
+    first_row: u64,
+}
+
+impl RowArgs {
+    pub(crate) fn open(&self) -> Result<Shards> {
+        self.shards.open()
+    }
+
+    /// The id column, if there is to be one.
+    pub(crate) fn id_column(&self) -> Option<&str> {
+        (!self.row_ids).then_some(self.id_column.as_str())
+    }
+
+    /// The number of the first row, where rows are known by their numbers.
+    pub(crate) const fn first_row(&self) -> u64 {
+        self.first_row
     }
 }

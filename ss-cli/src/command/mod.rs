@@ -6,4 +6,5 @@ pub(crate) mod features;
 mod input;
 pub(crate) mod inspect;
 pub(crate) mod search;
+pub(crate) mod sketch;
 pub(crate) mod study;

@@ -15,6 +15,7 @@ mod features;
 mod fixtures;
 mod inspect;
 mod optuna;
+mod out_of_core;
 mod pytorch;
 mod resume;
 mod search;

@@ -3,6 +3,8 @@
 mod csv_columns;
 mod npy_columns;
 mod parquet_columns;
+mod reading;
+pub(crate) mod shards;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, Write};
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
+
+use reading::Reading;
 
 use crate::error::{Error, Result};
 use crate::parquet_file::{TABLE_ROWS, located};
@@ -118,7 +122,7 @@ impl Values {
 }
 
 /// Reads some columns of one file from its beginning to its end.
-trait ColumnReader {
+trait ColumnReader: Send {
     /// Up to `rows` further rows of each column; no rows at the end and only there. Rows are counted from
     /// `first_row` in messages.
     fn next(&mut self, rows: usize, first_row: usize) -> Result<Vec<Values>>;
@@ -300,51 +304,9 @@ impl TableInput {
         columns: &[(&str, Kind)],
         mut take: impl FnMut(&[Values], usize) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let places = columns.iter().map(|(name, _)| self.place(name)).collect::<Result<Vec<_>>>()?;
-        let batch_rows = self.batch_rows(&places);
-        let mut readers = Vec::new();
-        for (number, file) in self.files.iter().enumerate() {
-            // Which of the columns asked for come from this file.
-            let own: Vec<usize> = (0..columns.len()).filter(|&c| places[c].0 == number).collect();
-            if own.is_empty() {
-                continue;
-            }
-            let names: Vec<&str> = own.iter().map(|&c| file.columns[places[c].1].0.as_str()).collect();
-            let kinds: Vec<Kind> = own.iter().map(|&c| columns[c].1).collect();
-            let reader = file.reader(&names, &kinds, batch_rows).map_err(|error| self.shown(error, file))?;
-            readers.push((file, own, reader));
-        }
-        let mut first_row = 0;
-        loop {
-            let mut batch: Vec<Option<Values>> = vec![None; columns.len()];
-            let mut counts = Vec::with_capacity(readers.len());
-            for (file, own, reader) in &mut readers {
-                let values = reader.next(batch_rows, first_row).map_err(|error| self.shown(error, file))?;
-                counts.push(values.first().map_or(0, Values::rows));
-                for (&c, values) in own.iter().zip(values) {
-                    let (name, kind) = columns[c];
-                    let checked = values.checked(name, kind, first_row);
-                    batch[c] = Some(checked.map_err(|error| self.shown(error, file))?);
-                }
-            }
-            let rows = counts.first().copied().unwrap_or(0);
-            if let Some(other) = counts.iter().position(|&count| count != rows) {
-                let mut totals = counts.clone();
-                for (total, (_, _, reader)) in totals.iter_mut().zip(&mut readers) {
-                    *total += first_row + rest(reader.as_mut(), batch_rows)?;
-                }
-                let (a, b) = (&readers[0].0.shown, &readers[other].0.shown);
-                return Err(rows_differ(a, totals[0], b, totals[other]).into());
-            }
-            if rows == 0 {
-                break;
-            }
-            let batch: Vec<Values> = batch.into_iter().flatten().collect();
+        let mut reading = Reading::new(self, columns)?;
+        while let Some((batch, first_row)) = reading.next()? {
             take(&batch, first_row)?;
-            first_row += rows;
-        }
-        if first_row == 0 {
-            return Err(Error::Empty { what: "the table".into() }.in_file(&self.files[0].shown).into());
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::npy::NpyRows;
 use crate::table_format::TableFormat;
 
-type Array = NpyRows<Box<dyn Read>>;
+type Array = NpyRows<Box<dyn Read + Send>>;
 
 pub(super) fn inspect(path: &Path, shown: &Path, format: TableFormat) -> Result<Contents> {
     if format == TableFormat::Npy {
@@ -65,7 +65,7 @@ fn open(path: &Path, shown: &Path, format: TableFormat, name: &str) -> Result<Ar
     let io = |error| Error::io("open", path, error);
     let mut file = File::open(path).map_err(io)?;
     if format == TableFormat::Npy {
-        let reader: Box<dyn Read> = Box::new(BufReader::new(file));
+        let reader: Box<dyn Read + Send> = Box::new(BufReader::new(file));
         return NpyRows::open(path, &name_of(shown), reader);
     }
     let members = members(path)?;
@@ -76,7 +76,7 @@ fn open(path: &Path, shown: &Path, format: TableFormat, name: &str) -> Result<Ar
     };
     file.seek(SeekFrom::Start(member.start)).map_err(io)?;
     let raw = BufReader::new(file).take(member.stored);
-    let data: Box<dyn Read> = match member.compression {
+    let data: Box<dyn Read + Send> = match member.compression {
         CompressionMethod::Stored => Box::new(Checked::new(raw, member.crc)),
         CompressionMethod::Deflated => Box::new(Checked::new(Inflated(DeflateDecoder::new(raw)), member.crc)),
         other => {

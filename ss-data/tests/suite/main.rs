@@ -12,6 +12,7 @@ mod image_sets;
 mod journal_file;
 mod noise;
 mod published;
+mod shards;
 mod split;
 mod table_input;
 mod tables;
