@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::coordinate::{integer_coefficients, mid_mass};
 use crate::masses::GradientMass;
-use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks};
+use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, first_row_where};
 use crate::params::canonical_coefficients;
 use crate::partition::{BucketOrder, Partition, bucket_bits, cut, sums_before};
 use crate::{Error, Result, SamplerParams, SamplerSpec, Transform, Weights};
@@ -46,7 +46,7 @@ impl RankedFeatures {
             return Err(Error::Length { what, found: grad_norm.len(), expected: examples });
         }
         check_finite(grad_norm, "gradient norm")?;
-        if let Some(row) = grad_norm.iter().position(|&g| g < 0.0) {
+        if let Some(row) = first_row_where(grad_norm, |g| g < 0.0) {
             let value = grad_norm[row].into();
             return Err(Error::Negative { what: "gradient norm".into(), row, value });
         }
