@@ -94,7 +94,7 @@ fn ranks_by_counting(column: &[f32]) -> Vec<u32> {
     let high = |row: usize| Some((ordered_bits(column[row]) >> LOW_BITS) as usize);
     let partition = Partition::new(column.len(), 1 << (32 - LOW_BITS), high);
     let sizes = partition.sizes();
-    let mut lows = partition.scatter(|row| ordered_bits(column[row]) as u16);
+    let mut lows = partition.scatter(0, |row| ordered_bits(column[row]) as u16);
     let mut spread = vec![0_u32; column.len()];
     let below = sums_before(sizes.iter().map(|&size| size as u64));
     cut(&sizes, &mut lows)
@@ -108,7 +108,7 @@ fn ranks_by_counting(column: &[f32]) -> Vec<u32> {
         );
     drop(lows);
     let mut ranks = vec![0_u32; column.len()];
-    partition.gather(&spread, &mut ranks, |_, out, rank| *out = rank);
+    partition.gather(&spread, &mut ranks, |out, rank| *out = rank);
     ranks
 }
 

@@ -125,8 +125,8 @@ impl RankedFeatures {
         let partition = Partition::new(self.examples, 1 << bits, |row| Some((key(row) >> within) as usize));
         let sizes = partition.sizes();
         // The keys make room for the values, as bits.
-        let mut spread = partition.scatter(key);
-        let norms = self.gradient.as_ref().map(|gradient| partition.scatter(|row| gradient.norm(row)));
+        let mut spread = partition.scatter(0, key);
+        let norms = self.gradient.as_ref().map(|gradient| partition.scatter(0.0, |row| gradient.norm(row)));
         let mass = |place: usize| match (&self.gradient, &norms) {
             (Some(gradient), Some(norms)) => gradient.mass(norms[place]),
             _ => 1,
@@ -160,7 +160,7 @@ impl RankedFeatures {
             },
         );
         let mut values = vec![0.0; self.examples];
-        partition.gather(&spread, &mut values, |_, out, bits| *out = f64::from_bits(bits));
+        partition.gather(&spread, &mut values, |out, bits| *out = f64::from_bits(bits));
         Ok(values)
     }
 

@@ -7,6 +7,8 @@
 
 mod order;
 
+use std::slice::{Iter, IterMut};
+
 use rayon::prelude::*;
 
 pub(crate) use order::BucketOrder;
@@ -34,12 +36,17 @@ pub(crate) const fn bucket_bits(rows: usize) -> u32 {
 ///
 /// Within a bucket, rows keep their order, whatever the number of threads.
 pub(crate) struct Partition<B> {
+    layout: Layout,
+    bucket_of: B,
+}
+
+/// Where the rows of every chunk lie in every bucket.
+pub(crate) struct Layout {
     rows: usize,
     chunk_rows: usize,
     buckets: usize,
     /// `[chunk][bucket]`: rows of that chunk in that bucket.
     counts: Vec<Vec<u32>>,
-    bucket_of: B,
 }
 
 impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
@@ -49,46 +56,42 @@ impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
         // A chunk's counts fill 32 bits.
         let chunks = (rows / SMALL_CHUNK).clamp(1, most).max(rows.div_ceil(1 << 31));
         let chunk_rows = rows.div_ceil(chunks).max(1);
-        let counts = (0..chunks)
-            .into_par_iter()
-            .map(|chunk| {
-                let mut counts = vec![0_u32; buckets];
-                for row in Self::range(chunk, chunk_rows, rows) {
-                    if let Some(bucket) = bucket_of(row) {
-                        counts[bucket] += 1;
-                    }
+        let count = |chunk: usize| {
+            let mut counts = vec![0_u32; buckets];
+            for row in chunk * chunk_rows..((chunk + 1) * chunk_rows).min(rows) {
+                if let Some(bucket) = bucket_of(row) {
+                    counts[bucket] += 1;
                 }
-                counts
-            })
-            .collect();
-        Self { rows, chunk_rows, buckets, counts, bucket_of }
-    }
-
-    fn range(chunk: usize, chunk_rows: usize, rows: usize) -> std::ops::Range<usize> {
-        (chunk * chunk_rows).min(rows)..((chunk + 1) * chunk_rows).min(rows)
+            }
+            counts
+        };
+        let counts = (0..chunks).into_par_iter().map(count).collect();
+        Self { layout: Layout { rows, chunk_rows, buckets, counts }, bucket_of }
     }
 
     /// Number of rows in every bucket, `[buckets]`.
     pub(crate) fn sizes(&self) -> Vec<usize> {
-        (0..self.buckets).map(|b| self.counts.iter().map(|counts| counts[b] as usize).sum()).collect()
+        let Layout { buckets, counts, .. } = &self.layout;
+        (0..*buckets).map(|b| counts.iter().map(|counts| counts[b] as usize).sum()).collect()
     }
 
-    /// `value_of` of every row that has a bucket, bucket after bucket, in the order of the rows within each.
-    pub(crate) fn scatter<T: Copy + Default + Send>(&self, value_of: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        let kept = self.sizes().iter().sum();
-        let mut spread = vec![T::default(); kept];
-        let mut places: Vec<Vec<std::slice::IterMut<'_, T>>> =
-            self.counts.iter().map(|_| Vec::with_capacity(self.buckets)).collect();
+    /// `value_of` of every row that has a bucket, bucket after bucket, in the order of the rows within each. `blank` is any
+    /// value; memory for zeros comes at no cost.
+    pub(crate) fn scatter<T: Copy + Send>(&self, blank: T, value_of: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        let Layout { rows, chunk_rows, buckets, counts } = &self.layout;
+        let mut spread = vec![blank; self.sizes().iter().sum()];
+        let mut places: Vec<Vec<IterMut<'_, T>>> =
+            counts.iter().map(|_| Vec::with_capacity(*buckets)).collect();
         let mut rest = spread.as_mut_slice();
-        for bucket in 0..self.buckets {
-            for (counts, places) in self.counts.iter().zip(&mut places) {
+        for bucket in 0..*buckets {
+            for (counts, places) in counts.iter().zip(&mut places) {
                 let (part, tail) = rest.split_at_mut(counts[bucket] as usize);
                 places.push(part.iter_mut());
                 rest = tail;
             }
         }
         places.into_par_iter().enumerate().for_each(|(chunk, mut places)| {
-            for row in Self::range(chunk, self.chunk_rows, self.rows) {
+            for row in chunk * chunk_rows..((chunk + 1) * chunk_rows).min(*rows) {
                 if let Some(bucket) = (self.bucket_of)(row)
                     && let Some(place) = places[bucket].next()
                 {
@@ -99,15 +102,33 @@ impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
         spread
     }
 
-    /// The way back: calls `put(row, out[row], value)` for every row that has a bucket, with the value at its place
-    /// in `spread`, which is laid out as [`scatter`](Self::scatter) does.
+    /// The way back: calls `put(out[row], value)` for every row that has a bucket, with the value at its place in
+    /// `spread`, which is laid out as [`scatter`](Self::scatter) does.
     pub(crate) fn gather<T: Copy + Sync, U: Send>(
         &self,
         spread: &[T],
         out: &mut [U],
-        put: impl Fn(usize, &mut U, T) + Sync,
+        put: impl Fn(&mut U, T) + Sync,
     ) {
-        let mut places: Vec<Vec<std::slice::Iter<'_, T>>> =
+        self.layout.gather(spread, out, |row, _| (self.bucket_of)(row), put);
+    }
+
+    /// The layout alone, which does not hold on to what `bucket_of` borrows.
+    pub(crate) fn into_layout(self) -> Layout {
+        self.layout
+    }
+}
+
+impl Layout {
+    /// [`Partition::gather`] where the bucket of a row may be read off `out[row]`, before `put`.
+    pub(crate) fn gather<T: Copy + Sync, U: Send>(
+        &self,
+        spread: &[T],
+        out: &mut [U],
+        bucket_of: impl Fn(usize, &U) -> Option<usize> + Sync,
+        put: impl Fn(&mut U, T) + Sync,
+    ) {
+        let mut places: Vec<Vec<Iter<'_, T>>> =
             self.counts.iter().map(|_| Vec::with_capacity(self.buckets)).collect();
         let mut rest = spread;
         for bucket in 0..self.buckets {
@@ -119,11 +140,11 @@ impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
         }
         places.into_par_iter().zip(out.par_chunks_mut(self.chunk_rows)).enumerate().for_each(
             |(chunk, (mut places, out))| {
-                for (row, out) in Self::range(chunk, self.chunk_rows, self.rows).zip(out) {
-                    if let Some(bucket) = (self.bucket_of)(row)
+                for (row, out) in (chunk * self.chunk_rows..).zip(out) {
+                    if let Some(bucket) = bucket_of(row, out)
                         && let Some(&value) = places[bucket].next()
                     {
-                        put(row, out, value);
+                        put(out, value);
                     }
                 }
             },
@@ -170,7 +191,7 @@ mod tests {
             let rows = buckets_of.len() * repeat;
             let bucket_of = |row: usize| buckets_of[row % buckets_of.len()];
             let partition = Partition::new(rows, 7, bucket_of);
-            let spread = partition.scatter(|row| row);
+            let spread = partition.scatter(0, |row| row);
             let mut expected: Vec<(usize, usize)> =
                 (0..rows).filter_map(|row| bucket_of(row).map(|bucket| (bucket, row))).collect();
             expected.sort_unstable();
@@ -180,7 +201,7 @@ mod tests {
             }
 
             let mut back = vec![usize::MAX; rows];
-            partition.gather(&spread, &mut back, |_, out, value| *out = value);
+            partition.gather(&spread, &mut back, |out, value| *out = value);
             for (row, back) in back.into_iter().enumerate() {
                 prop_assert_eq!(back, bucket_of(row).map_or(usize::MAX, |_| row));
             }
