@@ -4,6 +4,7 @@ pub(crate) mod bo;
 mod bo_beside;
 mod bo_serve;
 mod peers;
+pub(crate) mod scale;
 pub(crate) mod search;
 mod train;
 
@@ -27,6 +28,8 @@ enum Bench {
     Train(train::Args),
     /// The same beside PyTorch, in turn A B A B, as ratios
     Peers(peers::Args),
+    /// Weights and draws of 10^8 rows in memory, beside NumPy and PyTorch
+    Scale(scale::Args),
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -35,5 +38,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Bench::Search(args) => search::run(args),
         Bench::Train(args) => train::run(&args),
         Bench::Peers(args) => peers::run(&args),
+        Bench::Scale(args) => scale::run(&args),
     }
 }
