@@ -80,7 +80,8 @@ mod tests {
             x in prop_oneof![0.0..4.0, 0.0..((1_u64 << 52) as f64), (0_u64..1 << 51).prop_map(|k| k as f64 + 0.5)],
             nudge in -1_i64..=1,
         ) {
-            for x in [x, f64::from_bits(x.to_bits().saturating_add_signed(nudge)).min((1_u64 << 52) as f64)] {
+            let neighbour: f64 = f64::from_bits(x.to_bits().saturating_add_signed(nudge));
+            for x in [x, neighbour.min((1_u64 << 52) as f64)] {
                 if x >= 0.0 {
                     prop_assert_eq!(rounded(x), x.round() as u64, "{}", x);
                 }
