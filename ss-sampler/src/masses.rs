@@ -77,7 +77,7 @@ mod tests {
     proptest! {
         #[test]
         fn rounding_is_that_of_f64(
-            x in prop_oneof![0.0..4.0, 0.0..((1_u64 << 52) as f64), (0_u64..1 << 51).prop_map(|k| k as f64 + 0.5)],
+            x in prop_oneof![0.0_f64..4.0, 0.0_f64..((1_u64 << 52) as f64), (0_u64..1 << 51).prop_map(|k| k as f64 + 0.5)],
             nudge in -1_i64..=1,
         ) {
             let neighbour: f64 = f64::from_bits(x.to_bits().saturating_add_signed(nudge));
