@@ -71,6 +71,11 @@ pub enum Remainder {
 /// A plan is a function of the weights, the number of draws, the stream and the epoch: thread count, platform
 /// and earlier epochs do not matter. The order is that of a hash of (epoch, example, copy), which gives
 /// *common random numbers*: two samplers with one stream put the draws they share in the same relative order.
+///
+/// Time: every mode takes a fixed number of passes over its examples and draws, in parallel (the alias table of
+/// multinomial draws alone is built by one thread). Memory, besides the weights' 8 bytes an example and the plan's 8 a
+/// draw: nothing to shuffle; at most 28 bytes an example for systematic draws, or 4 an example and 8 a draw if that is
+/// more; 24 an example, or 4 a draw, for multinomial ones; about 32 a draw for those without replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochPlan {
     draws: Vec<Draw>,

@@ -10,7 +10,7 @@ use crate::{Draw, EpochPlan, Result, Weights};
 
 /// `m` draws in the order of the examples, each example `floor(m p)` or `ceil(m p)` times.
 ///
-/// Takes 20 bytes an example with another 16 for each that has a residual, then 8 a draw.
+/// Takes 12 bytes an example and another 16 for each that has a residual.
 pub(crate) fn systematic(weights: &Weights, m: usize, stream: Stream) -> Result<Vec<Draw>> {
     let most = weights.tau().par_iter().with_min_len(TASK).copied().reduce(|| 0.0, f64::max)
         / weights.total()

@@ -9,7 +9,7 @@ use crate::{Draw, Error, Result, Weights};
 /// The `m` examples with the smallest of independent exponential variables of rate `p_i`, increasing.
 ///
 /// The key of an example depends on its own weight only: common random numbers across samplers. Keys that a sample
-/// shows to be too large are not even computed, so memory is that of `m` candidates, 24 bytes each.
+/// shows to be too large are not even computed, so memory is that of `m` candidates, about 32 bytes each (of all examples, where the sample misleads).
 pub(crate) fn without_replacement(weights: &Weights, m: usize, stream: Stream) -> Result<Vec<Draw>> {
     let keys = Keys { weights, stream: stream.index(EXPONENTIAL) };
     let mut candidates = keys.up_to(keys.likely_limit(m));
