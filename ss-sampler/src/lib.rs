@@ -50,6 +50,7 @@ mod mass_table;
 mod masses;
 mod mid_ranks;
 mod params;
+mod partition;
 mod piecewise_linear;
 mod plan;
 mod ranked;

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use crate::coordinate::{integer_coefficients, mid_mass};
 use crate::masses::GradientMass;
-use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks};
+use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, first_row_where};
 use crate::params::canonical_coefficients;
+use crate::partition::{BucketOrder, Partition, bucket_bits, cut, sums_before};
 use crate::{Error, Result, SamplerParams, SamplerSpec, Transform, Weights};
 
 /// Rows handed to a thread at a time.
@@ -13,8 +14,11 @@ const CHUNK: usize = 1 << 13;
 
 /// The mid-ranks of every feature and the gradient norms of `n` examples: all that a candidate sampler needs.
 ///
-/// Memory: 4 bytes an example and feature, and 4 for the gradient norm; each evaluation takes another 24 for
-/// its duration. Holds up to 2^31 - 1 examples.
+/// Memory: 4 bytes an example and feature, and 4 for the gradient norm. Ranking takes another 6 for its duration, and each
+/// evaluation another 20, of which 8 are the result. Holds up to 2^31 - 1 examples.
+///
+/// Time: a few passes over memory for each column and each evaluation, whatever the number of examples. They slow down
+/// to a parallel sort where `z` crowds into a small part of its range.
 #[derive(Clone, Debug)]
 pub struct RankedFeatures {
     spec: SamplerSpec,
@@ -45,7 +49,7 @@ impl RankedFeatures {
             return Err(Error::Length { what, found: grad_norm.len(), expected: examples });
         }
         check_finite(grad_norm, "gradient norm")?;
-        if let Some(row) = grad_norm.iter().position(|&g| g < 0.0) {
+        if let Some(row) = first_row_where(grad_norm, |g| g < 0.0) {
             let value = grad_norm[row].into();
             return Err(Error::Negative { what: "gradient norm".into(), row, value });
         }
@@ -53,7 +57,7 @@ impl RankedFeatures {
             Transform::Cgf => GradientMass::new(grad_norm),
             Transform::Cdf => None,
         };
-        let ranks = columns.par_iter().map(|column| doubled_mid_ranks(column)).collect();
+        let ranks = columns.iter().map(|column| doubled_mid_ranks(column)).collect();
         Ok(Self { spec, examples, ranks, gradient })
     }
 
@@ -86,13 +90,7 @@ impl RankedFeatures {
         params.check(&self.spec)?;
         match canonical_coefficients(params.coefficients()) {
             None => Ok(vec![0.5; self.examples]),
-            Some((scaled, mirrored)) => {
-                let mut u = self.coordinate_of(&scaled)?;
-                if mirrored {
-                    u.par_iter_mut().with_min_len(CHUNK).for_each(|u| *u = 1.0 - *u);
-                }
-                Ok(u)
-            }
+            Some((scaled, mirrored)) => self.coordinate_of(&scaled, |u| if mirrored { 1.0 - u } else { u }),
         }
     }
 
@@ -105,25 +103,68 @@ impl RankedFeatures {
         params.check(&self.spec)?;
         let canonical = params.canonical();
         let rule = canonical.rule();
-        let mut tau = self.coordinate_of(canonical.coefficients())?;
-        tau.par_iter_mut().with_min_len(CHUNK).for_each(|t| *t = rule.eval(*t));
-        Weights::new(tau)
+        Weights::new(self.coordinate_of(canonical.coefficients(), |u| rule.eval(u))?)
     }
 
-    fn coordinate_of(&self, canonical: &[f64]) -> Result<Vec<f64>> {
-        let sorted = self.order(canonical)?;
-        let total = self.total_mass();
-        let mut u = vec![0.0; self.examples];
-        let mut below = 0;
-        for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
-            let upto = below + self.mass(tied);
-            let position = mid_mass(below, upto, total);
-            for &(_, row) in tied {
-                u[row as usize] = position;
-            }
-            below = upto;
-        }
-        Ok(u)
+    /// `value(u)` of every row, for canonical coefficients.
+    ///
+    /// Rows go to buckets by the leading bits of `z`, are put in order bucket by bucket, and take their values
+    /// back.
+    fn coordinate_of(&self, canonical: &[f64], value: impl Fn(f64) -> f64 + Sync) -> Result<Vec<f64>> {
+        let coefficients = integer_coefficients(canonical, self.examples as u64)?;
+        // Doubled ranks lie below 2n: the smallest and the largest `z` possible.
+        let reach = 2 * self.examples as i64;
+        let least: i64 = coefficients.iter().map(|c| c.min(&0) * reach).sum();
+        let most: i64 = coefficients.iter().map(|c| c.max(&0) * reach).sum();
+        let width = u64::BITS - (most - least).cast_unsigned().leading_zeros();
+        let bits = bucket_bits(self.examples).min(width);
+        let within = width - bits;
+        let key = |row: usize| {
+            let z: i64 =
+                coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
+            (z - least).cast_unsigned()
+        };
+
+        let partition = Partition::new(self.examples, 1 << bits, |row| Some((key(row) >> within) as usize));
+        let sizes = partition.sizes();
+        // The keys make room for the values, as bits.
+        let mut spread = partition.scatter(0, key);
+        let norms = self.gradient.as_ref().map(|gradient| partition.scatter(0.0, |row| gradient.norm(row)));
+        let mass = |place: usize| match (&self.gradient, &norms) {
+            (Some(gradient), Some(norms)) => gradient.mass(norms[place]),
+            _ => 1,
+        };
+        let starts = sums_before(sizes.iter().map(|&size| size as u64));
+        let masses: Vec<u64> = starts
+            .par_iter()
+            .zip(&sizes)
+            .map(|(&start, &size)| (start as usize..start as usize + size).map(mass).sum())
+            .collect();
+        let total = masses.iter().sum();
+        let low = (1_u64 << within) - 1;
+        cut(&sizes, &mut spread).into_par_iter().zip(starts).zip(sums_before(masses)).for_each_init(
+            BucketOrder::default,
+            |scratch, ((bucket, start), before)| {
+                let order = scratch.sort(bucket.len(), within, |i| bucket[i] & low);
+                let (mut below, mut first) = (before, 0);
+                while first < order.len() {
+                    let key = bucket[order[first] as usize];
+                    let (mut upto, mut end) = (below, first);
+                    while end < order.len() && bucket[order[end] as usize] == key {
+                        upto += mass(start as usize + order[end] as usize);
+                        end += 1;
+                    }
+                    let bits = value(mid_mass(below, upto, total)).to_bits();
+                    for &place in &order[first..end] {
+                        bucket[place as usize] = bits;
+                    }
+                    (below, first) = (upto, end);
+                }
+            },
+        );
+        let mut values = vec![0.0; self.examples];
+        partition.gather(&spread, &mut values, |out, bits| *out = f64::from_bits(bits));
+        Ok(values)
     }
 
     /// `(z, row)` in increasing order, for canonical coefficients; the scale of `z` is that of
@@ -148,15 +189,6 @@ impl RankedFeatures {
         match &self.gradient {
             Some(gradient) => rows.iter().map(|&(_, row)| gradient.of(row as usize)).sum(),
             None => rows.len() as u64,
-        }
-    }
-
-    fn total_mass(&self) -> u64 {
-        match &self.gradient {
-            Some(gradient) => {
-                (0..self.examples).into_par_iter().with_min_len(CHUNK).map(|row| gradient.of(row)).sum()
-            }
-            None => self.examples as u64,
         }
     }
 }

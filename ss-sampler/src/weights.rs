@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::mid_ranks::first_row_where;
 use crate::{Error, Result};
 
 /// Examples summed by one thread at a time; fixed, so that sums do not depend on the thread count.
@@ -23,9 +24,7 @@ impl Weights {
         if tau.is_empty() {
             return Err(Error::Empty { what: "weights".into() });
         }
-        if let Some(row) =
-            tau.par_iter().with_min_len(CHUNK).position_first(|&t| !(t.is_finite() && t >= 0.0))
-        {
+        if let Some(row) = first_row_where(&tau, |t| !(t.is_finite() && t >= 0.0)) {
             let (what, value) = ("weight".to_owned(), tau[row]);
             return Err(if value < 0.0 && value.is_finite() {
                 Error::Negative { what, row, value }

@@ -64,7 +64,9 @@ impl AliasTable {
         // The high part is a uniform column; the low part is uniform within it.
         let (column, rest) = ((wide >> 64) as usize, wide as u64);
         let Column { keep, alias } = self.columns[column];
-        if below(rest, self.total) < keep { column } else { alias as usize }
+        // Without a branch: a wrong guess would wait for the table's memory before the next draw's is asked for.
+        let own = u64::from(below(rest, self.total) < keep).wrapping_neg();
+        (column as u64 & own | alias & !own) as usize
     }
 
     /// Number of examples.

@@ -4,11 +4,13 @@
 //! else is drawn. Purposes are indices that no example can have.
 
 mod alias;
+mod epoch_order;
 mod multinomial;
 mod systematic;
 mod without_replacement;
 
 pub use alias::AliasTable;
+pub(crate) use epoch_order::in_epoch_order;
 pub(crate) use multinomial::multinomial;
 pub(crate) use systematic::systematic;
 pub(crate) use without_replacement::without_replacement;

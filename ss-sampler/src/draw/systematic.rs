@@ -5,53 +5,102 @@ use ss_seed::Stream;
 
 use super::{RESIDUAL_OFFSET, RESIDUAL_ORDER, TASK, below};
 use crate::masses::Masses;
+use crate::partition::{BucketOrder, Partition, bucket_bits, cut};
 use crate::{Draw, EpochPlan, Result, Weights};
 
 /// `m` draws in the order of the examples, each example `floor(m p)` or `ceil(m p)` times.
+///
+/// Takes 12 bytes an example and another 16 for each that has a residual.
 pub(crate) fn systematic(weights: &Weights, m: usize, stream: Stream) -> Result<Vec<Draw>> {
-    let Masses { each, total } = Masses::of_weights(weights.tau());
-    let m = m as u64;
     let most = weights.tau().par_iter().with_min_len(TASK).copied().reduce(|| 0.0, f64::max)
         / weights.total()
         * m as f64;
     if most >= (Draw::MAX_COPIES - 1) as f64 {
         return Err(EpochPlan::copies_exceeded(most.ceil() as u64));
     }
+    let counts = systematic_counts(weights, m as u64, stream);
+    Ok(repeated(&counts, m))
+}
 
-    let mut counts: Vec<u32> = vec![0; each.len()];
+/// How often each example is drawn, `[n]`.
+fn systematic_counts(weights: &Weights, m: u64, stream: Stream) -> Vec<u32> {
+    let Masses { each: mut residuals, total } = Masses::of_weights(weights.tau());
+    let mut counts: Vec<u32> = vec![0; residuals.len()];
+    counts.par_iter_mut().zip(&mut residuals).with_min_len(TASK).for_each(|(count, mass)| {
+        let (whole, residual) = expected_count(m, *mass, total);
+        (*count, *mass) = (whole as u32, residual);
+    });
+
+    // Walking the residuals in random order, that of a hash, keeps neighbours in the data from excluding one
+    // another.
     let order = stream.index(RESIDUAL_ORDER);
-    let mut residuals: Vec<(u64, u64, u64)> = counts
-        .par_iter_mut()
-        .zip(each)
-        .enumerate()
-        .with_min_len(TASK)
-        .filter_map(|(i, (count, mass))| {
-            let (whole, residual) = expected_count(m, mass, total);
-            *count = whole as u32;
-            (residual > 0).then(|| (order.index(i as u64).hash(), i as u64, residual))
+    let hash = |i: usize| order.index(i as u64).hash();
+    let bits = bucket_bits(residuals.len());
+    let within = u64::BITS - bits;
+    let partition = Partition::new(residuals.len(), 1 << bits, |i| {
+        (residuals[i] > 0).then(|| hash(i).unbounded_shr(within) as usize)
+    });
+    let sizes = partition.sizes();
+    let mut walk = partition.scatter((0, 0), |i| (hash(i), residuals[i]));
+    let buckets = cut(&sizes, &mut walk);
+    let sums: Vec<u64> = buckets
+        .par_iter()
+        .map(|bucket| bucket.iter().fold(0, |sum, &(_, residual)| add_modulo(sum, residual, total)))
+        .collect();
+    // Residuals sum to a multiple of `total`; one draw falls at every `offset + j total` of their running
+    // sum. `ahead` is how far the next one is.
+    let mut ahead = below(stream.index(RESIDUAL_OFFSET).hash(), total);
+    let starts: Vec<u64> = sums
+        .iter()
+        .map(|&sum| {
+            let start = ahead;
+            ahead = add_modulo(ahead, total - sum, total);
+            start
         })
         .collect();
-    // Walking the residuals in random order keeps neighbours in the data from excluding one another.
-    residuals.par_sort_unstable();
-
-    // Residuals sum to a multiple of `total`; one draw falls at every `offset + j total` of their running
-    // sum.
-    let mut ahead = below(stream.index(RESIDUAL_OFFSET).hash(), total);
-    for (_, i, residual) in residuals {
-        if ahead < residual {
-            counts[i as usize] += 1;
-            ahead += total;
-        }
-        ahead -= residual;
-    }
-
-    let mut draws = Vec::with_capacity(m as usize);
-    for (i, &count) in counts.iter().enumerate() {
-        draws.extend((0..u64::from(count)).map(|copy| Draw::new(i, copy)));
-    }
-    debug_assert_eq!(draws.len() as u64, m);
-    Ok(draws)
+    let low = u64::MAX >> bits;
+    buckets.into_par_iter().zip(starts).for_each_init(
+        BucketOrder::default,
+        |scratch, (bucket, mut ahead)| {
+            for &place in scratch.sort(bucket.len(), within, |place| bucket[place].0 & low) {
+                let residual = bucket[place as usize].1;
+                let drawn = ahead < residual;
+                if drawn {
+                    ahead += total;
+                }
+                ahead -= residual;
+                bucket[place as usize].1 = drawn.into();
+            }
+        },
+    );
+    partition.gather(&walk, &mut counts, |count, (_, drawn)| *count += drawn as u32);
+    counts
 }
+
+/// The sum, modulo `total <= 2^62`, of a number below it and one up to it.
+const fn add_modulo(a: u64, b: u64, total: u64) -> u64 {
+    let sum = a + b;
+    if sum >= total { sum - total } else { sum }
+}
+
+/// Example after example, each as often as its count says, `m` in all.
+fn repeated(counts: &[u32], m: usize) -> Vec<Draw> {
+    let chunk_draws: Vec<usize> =
+        counts.par_chunks(CHUNK).map(|chunk| chunk.iter().map(|&count| count as usize).sum()).collect();
+    let mut draws = vec![Draw::new(0, 0); m];
+    cut(&chunk_draws, &mut draws).into_par_iter().zip(counts.par_chunks(CHUNK)).enumerate().for_each(
+        |(chunk, (draws, counts))| {
+            let repeated = (chunk * CHUNK..).zip(counts).flat_map(|(example, &count)| {
+                (0..u64::from(count)).map(move |copy| Draw::new(example, copy))
+            });
+            draws.iter_mut().zip(repeated).for_each(|(place, draw)| *place = draw);
+        },
+    );
+    draws
+}
+
+/// Examples whose draws are written by one thread at a time.
+const CHUNK: usize = 1 << 14;
 
 /// Quotient and remainder of `m * mass / total`, for a quotient below `2^25` and `total <= 2^62`.
 ///

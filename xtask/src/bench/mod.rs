@@ -4,7 +4,7 @@ pub(crate) mod bo;
 mod bo_beside;
 mod bo_serve;
 mod peers;
-mod scale;
+pub(crate) mod scale;
 pub(crate) mod search;
 mod train;
 
@@ -26,10 +26,10 @@ enum Bench {
     Search(search::Args),
     /// Images per second of one training step (and of evaluation) for a list of networks
     Train(train::Args),
-    /// Time and memory on datasets of any size
-    Scale(scale::Args),
     /// The same beside PyTorch, in turn A B A B, as ratios
     Peers(peers::Args),
+    /// Weights and draws of 10^8 rows in memory, beside NumPy and PyTorch, and `apply` on files of any size
+    Scale(scale::Args),
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Bench::Bo(args) => bo::run(&args),
         Bench::Search(args) => search::run(args),
         Bench::Train(args) => train::run(&args),
-        Bench::Scale(args) => scale::run(&args),
         Bench::Peers(args) => peers::run(&args),
+        Bench::Scale(args) => scale::run(&args),
     }
 }

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bench_bo;
+mod bench_scale;
 mod bench_search;
 mod other_tables;
 mod report;

@@ -6,38 +6,23 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use ss_data::{Shards, TableInput, WeightsWriter};
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec};
 use ss_seed::Seed;
 
+use super::case::Case;
 use super::generate::{COLUMNS, write_dataset};
+use super::row::{Measured, Peer};
 
 /// How often the memory of the program is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A line of results.
-#[derive(Serialize)]
-pub(crate) struct ApplyRow {
-    case: &'static str,
-    rows: u64,
-    seconds: f64,
-    rows_per_second: f64,
-    peak_rss_mib: Option<f64>,
-    peer: &'static str,
-    peer_seconds: f64,
-    ratio: f64,
-}
-
 /// Makes a dataset of so many rows in `folder`, unless it is there, measures both on it `rounds` times in turn, and returns
-/// the fastest of each. `program` is the binary `swift-sampler`.
-pub(crate) fn measure(
-    program: &Path,
-    folder: &Path,
-    rows: u64,
-    files: u64,
-    rounds: usize,
-) -> Result<ApplyRow> {
+/// the fastest of each.
+pub(super) fn measure(folder: &Path, rows: u64, files: u64, rounds: usize) -> Result<(Measured, Peer)> {
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    // Cargo puts both programs into one folder.
+    let program = std::env::current_exe()?.with_file_name("swift-sampler");
     let data = folder.join(format!("rows-{rows}"));
     if !data.is_dir() {
         let partial = folder.join(format!("rows-{rows}.partial"));
@@ -54,20 +39,13 @@ pub(crate) fn measure(
         peer_seconds = peer_seconds.min(start.elapsed().as_secs_f64());
         std::fs::remove_file(&out)?;
         let start = Instant::now();
-        peak = run(program, &sampler, &data, &out)?;
+        peak = run(&program, &sampler, &data, &out)?;
         seconds = seconds.min(start.elapsed().as_secs_f64());
         std::fs::remove_file(&out)?;
     }
-    Ok(ApplyRow {
-        case: "apply",
-        rows,
-        seconds,
-        rows_per_second: rows as f64 / seconds,
-        peak_rss_mib: peak,
-        peer: "reading the columns and writing as much, without scores",
-        peer_seconds,
-        ratio: seconds / peer_seconds,
-    })
+    let ours = Measured { case: Case::Apply.name(), rows, seconds, peak_rss_mib: peak, note: None };
+    let peer = "reading the columns and writing as much, without scores".to_owned();
+    Ok((ours, Peer { peer, rows, seconds: Some(peer_seconds), reason: None }))
 }
 
 /// The paper's spec with a rule that draws neither the easiest nor the hardest examples often.

@@ -1,0 +1,68 @@
+//! The order of the keys of one bucket.
+
+use rayon::prelude::*;
+
+/// Keys from which sorting one bucket is spread over threads: as many arise only where most keys are alike.
+const PARALLEL: usize = 1 << 18;
+
+/// Scratch space that sorts the keys of one bucket after another.
+#[derive(Default)]
+pub(crate) struct BucketOrder {
+    packed: Vec<u64>,
+}
+
+impl BucketOrder {
+    /// The places `0 .. len` in the order of `(key, place)`; keys are below `2^width`, `width <= 64`.
+    ///
+    /// The leading bits of a key and its place are packed into one integer; where these bits are all of the key's, that
+    /// is the order already, and otherwise the few that are alike are compared in full.
+    pub(crate) fn sort(&mut self, len: usize, width: u32, key: impl Fn(usize) -> u64 + Sync) -> &[u64] {
+        let place_bits = usize::BITS - len.saturating_sub(1).leading_zeros();
+        let mask = (1_u64 << place_bits) - 1;
+        let key_bits = 64 - place_bits;
+        let pack = |i: usize| {
+            let leading = if width > key_bits { key(i) >> (width - key_bits) } else { key(i) };
+            leading.unbounded_shl(place_bits) | i as u64
+        };
+        self.packed.clear();
+        if len < PARALLEL {
+            self.packed.extend((0..len).map(pack));
+            self.packed.sort_unstable();
+        } else {
+            self.packed.par_extend((0..len).into_par_iter().map(pack));
+            self.packed.par_sort_unstable();
+        }
+        if width > key_bits {
+            for alike in self.packed.chunk_by_mut(|a, b| a & !mask == b & !mask) {
+                if alike.len() > 1 {
+                    alike.sort_unstable_by_key(|packed| (key((packed & mask) as usize), *packed));
+                }
+            }
+        }
+        for packed in &mut self.packed {
+            *packed &= mask;
+        }
+        &self.packed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn places_are_in_the_order_of_key_and_place(
+            keys in prop::collection::vec(prop_oneof![any::<u64>(), 0_u64..4, (0_u64..4).prop_map(|k| k << 60)], 0..200),
+            width in 2_u32..=64,
+        ) {
+            let keys: Vec<u64> = keys.into_iter().map(|key| key >> (64 - width)).collect();
+            let mut expected: Vec<usize> = (0..keys.len()).collect();
+            expected.sort_by_key(|&i| keys[i]);
+            let mut scratch = BucketOrder::default();
+            let found = scratch.sort(keys.len(), width, |i| keys[i]);
+            prop_assert_eq!(found.iter().map(|&place| place as usize).collect::<Vec<_>>(), expected);
+        }
+    }
+}
