@@ -42,9 +42,6 @@ pub struct Recipe {
     /// Standard errors that a rule must gain over uniform sampling to replace it: in its trial, and again as a
     /// trained model in validation accuracy.
     pub caution: f64,
-    /// By how many standard errors a rule that draws fewer examples may fall short of the recommended one in its trial
-    /// and still be preferred; 0 keeps the recommended one.
-    pub strictness: f64,
     /// A search ends when its model expects less than this of the best next trial, in standard deviations of the
     /// scores seen, positive; `None` makes all trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,7 +70,6 @@ impl Recipe {
             refresh: Some(1),
             smoothing: 0.5,
             caution: 1.0,
-            strictness: 1.0,
             converged_below: None,
             prune_after: None,
         };

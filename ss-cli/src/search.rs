@@ -14,7 +14,7 @@ use ss_seed::Seed;
 
 use crate::candidates::{Candidates, is_candidates_fault};
 use crate::rule_space::parameter_names;
-use crate::selection::{Choice, Doubt, Evidence, Tried};
+use crate::selection::{Choice, Evidence};
 use crate::study::{Storage, Study, StudySpec};
 use crate::{Error, Result};
 
@@ -27,8 +27,8 @@ pub struct SearchConfig {
     pub trials: usize,
     /// `E_f`, learning rate and score of a trial.
     pub trial: TrialConfig,
-    /// How doubtful comparisons of trials are decided.
-    pub doubt: Doubt,
+    /// How many standard errors a rule must gain over uniform sampling to be preferred to it.
+    pub caution: f64,
     /// When the search ends before `trials` candidates are tried.
     pub convergence: Option<Convergence>,
     /// When a trial ends before its time.
@@ -256,23 +256,17 @@ fn conclude(
         let reason = trials.iter().rev().find_map(|trial| trial.failure.clone()).unwrap_or_default();
         return Err(Error::NoTrialSucceeded { trials: trials.len(), reason });
     };
-    let share_of = |id: TrialId| trials.get(id.0 as usize).map_or(1.0, |trial| trial.effective_share);
-    let strict = share_of(recommended.id);
     let mut evidence = Evidence::default();
     for (number, trial) in told.iter().enumerate() {
-        let effective_share = share_of(trial.id);
-        let compared = number == 0 || trial.id == recommended.id;
-        let rivals = config.doubt.strictness > 0.0 && effective_share < strict;
-        if (compared || rivals) && trial.score().is_some() {
+        if (number == 0 || trial.id == recommended.id) && trial.score().is_some() {
             let known = match scores.remove(&trial.id) {
                 Some(scores) => Some(scores),
                 None => candidates.repeat(&trial.x)?,
             };
-            let tried = |scores| Tried { number, id: trial.id, effective_share, scores };
-            known.into_iter().for_each(|scores| evidence.add(tried(scores)));
+            known.into_iter().for_each(|scores| evidence.add(number, trial.id, scores));
         }
     }
-    let choice = evidence.choose(recommended.id, config.doubt)?;
+    let choice = evidence.choose(recommended.id, config.caution)?;
     let params = candidates.rules.params(&trials[choice.trial].point)?.canonical();
     Ok(SearchOutcome {
         weights: candidates.rules.ranked().weights(&params)?,

@@ -13,7 +13,6 @@ use super::training::{Timed, TimedUniformRun, full_run, judge, validation_gain};
 use super::{Event, Method, MethodResult, Setup};
 use crate::candidates::is_candidates_fault;
 use crate::search::{Pruning, SearchConfig, SearchOutcome, TrialRecord, search};
-use crate::selection::Doubt;
 use crate::{Result, artifact};
 
 /// What a search found, in a few numbers.
@@ -64,7 +63,7 @@ pub fn find(
             learning_rate: trainer.config.learning_rate,
             score: recipe.score,
         },
-        doubt: Doubt { caution: recipe.caution, strictness: recipe.strictness },
+        caution: recipe.caution,
         convergence: recipe
             .converged_below
             .map(|tolerance| Convergence { tolerance, ..Convergence::default() }),

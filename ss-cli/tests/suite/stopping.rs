@@ -5,7 +5,6 @@ use ss_approx::shared_start::TrialConfig;
 use ss_approx::{Score, TrainSettings, Trainer, UniformRun, UniformRunConfig};
 use ss_bo::{Convergence, QuantileRule};
 use ss_cli::search::{Pruning, SearchConfig, SearchOutcome, search};
-use ss_cli::selection::Doubt;
 use ss_cli::{Experiment, ExperimentConfig, TrialRecord, ValidationLabels};
 use ss_data::{DatasetKind, LabelNoise, NoiseKind, SplitSizes};
 use ss_sampler::SamplerSpec;
@@ -38,7 +37,7 @@ fn outcome(trials: usize, convergence: Option<Convergence>, pruning: Option<Prun
         spec: SamplerSpec::paper(),
         trials,
         trial: TrialConfig { epochs: 1.0, learning_rate: 0.1, score: Score::Calibrated },
-        doubt: Doubt { caution: 1.0, strictness: 1.0 },
+        caution: 1.0,
         convergence,
         pruning,
     };

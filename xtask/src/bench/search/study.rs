@@ -88,7 +88,6 @@ mod tests {
     use candle_core::Device;
     use ss_approx::shared_start::TrialConfig;
     use ss_approx::{Trainer, UniformRun, UniformRunConfig};
-    use ss_cli::selection::Doubt;
     use ss_cli::{Experiment, ExperimentConfig, Recipe, SearchConfig, ValidationLabels};
     use ss_data::{DatasetKind, LabelNoise, NoiseKind};
     use ss_sampler::SamplerSpec;
@@ -141,7 +140,7 @@ mod tests {
                 learning_rate: trainer.config.learning_rate,
                 score: recipe.score,
             },
-            doubt: Doubt { caution: f64::NEG_INFINITY, strictness: 0.0 },
+            caution: f64::NEG_INFINITY,
             convergence: None,
             pruning: None,
         };
