@@ -50,7 +50,8 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
         if rows.iter().any(|row| row.method == method && row.noise == noise) {
             continue;
         }
-        let all = |wanted: Method| cells.iter().filter(move |c| c.noise == noise && c.result.method == wanted);
+        let all =
+            |wanted: Method| cells.iter().filter(move |c| c.noise == noise && c.result.method == wanted);
         let of = |wanted: Method| all(wanted).filter(|c| c.result.diverged.is_none());
         let scores: Vec<f64> = of(method).map(|c| c.result.top1_last).collect();
         let differences: Vec<f64> = of(method)
