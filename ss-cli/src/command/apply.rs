@@ -46,6 +46,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
             "--save-sampler: the distributions are those of the sampler already; expected --refit or --sketch"
         );
     }
+    let others: Vec<&Path> = std::iter::once(args.sampler.as_path()).chain(args.sketch.as_deref()).collect();
+    args.rows.check_output("--out", &args.out, &others)?;
+    if let Some(path) = &args.save_sampler {
+        // The rule may replace itself.
+        args.rows.check_output("--save-sampler", path, &[args.out.as_path()])?;
+    }
     let sampler = read_sampler(&args.sampler)?;
     let (shards, ids) = (args.rows.open()?, args.rows.ids());
     if args.refit
@@ -78,8 +84,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
         text += &format!("; {rows} of them");
     }
     text += &format!("; written to {}", args.out.display());
-    if plan.rank_error() > 0.0 {
-        text += &format!("; ranks by sketches, off by at most {:.1e}", plan.rank_error());
+    if args.refit || plan.rank_error() > 0.0 {
+        text += &format!(
+            "; ranks by sketches, off by at most {:.1e}, and by at most {:.1e} more between the points of their tables",
+            plan.rank_error(),
+            1.5 / 4096.0
+        );
     }
     if !unique {
         text += "; identifiers are neither in order nor few: not checked to be unique";

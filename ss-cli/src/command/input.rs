@@ -1,8 +1,8 @@
 //! Flags for tables that other programs wrote.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ss_data::{Shards, TableFormat, TableInput};
 
 /// How input files are read.
@@ -91,6 +91,27 @@ pub(crate) struct ShardArgs {
 }
 
 impl ShardArgs {
+    /// Refuses to write `out` over a file that is read (one of `others`, too), and into a folder of shards, whose next reading
+    /// would take it for one of them.
+    pub(crate) fn check_output(&self, flag: &str, out: &Path, others: &[&Path]) -> Result<()> {
+        let Some(target) = place_of(out) else { return Ok(()) };
+        let read = Shards::files(&self.shards)?;
+        let read = read.iter().chain(&self.features).map(PathBuf::as_path).chain(others.iter().copied());
+        if let Some(path) = read.into_iter().find(|path| place_of(path).as_ref() == Some(&target)) {
+            bail!("{flag}: {} is read as well; choose another file", path.display());
+        }
+        let folder =
+            self.shards.iter().find(|path| path.is_dir() && place_of(path).as_deref() == target.parent());
+        if let Some(folder) = folder.filter(|_| TableFormat::of_name(out).is_some()) {
+            bail!(
+                "{flag}: {} would be one of the shards in {} when they are read again; choose another folder",
+                out.display(),
+                folder.display()
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) fn open(&self) -> Result<Shards> {
         let inputs = if self.shards.is_empty() {
             vec![self.input.open(&self.features)?]
@@ -100,6 +121,15 @@ impl ShardArgs {
         };
         Ok(Shards::new(inputs)?)
     }
+}
+
+/// The place of a file that may not be there yet; `None` where its folder is not there.
+fn place_of(path: &Path) -> Option<PathBuf> {
+    if let Ok(place) = path.canonicalize() {
+        return Some(place);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// Rows with their identifiers.
@@ -114,13 +144,18 @@ pub(crate) struct RowArgs {
     #[arg(long, conflicts_with = "id_column")]
     row_ids: bool,
     /// The number of the first row
-    #[arg(long, default_value_t = 0, requires = "row_ids", value_name = "ROW")]
+    #[arg(long, default_value_t = 0, requires = "row_ids", value_name = "ROW", value_parser = clap::value_parser!(u64).range(..=1 << 62))]
     first_row: u64,
 }
 
 impl RowArgs {
     pub(crate) fn open(&self) -> Result<Shards> {
         self.shards.open()
+    }
+
+    /// As [`ShardArgs::check_output`].
+    pub(crate) fn check_output(&self, flag: &str, out: &Path, others: &[&Path]) -> Result<()> {
+        self.shards.check_output(flag, out, others)
     }
 
     /// The id column, if there is to be one.

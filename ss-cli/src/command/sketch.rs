@@ -58,6 +58,8 @@ pub(crate) fn run(command: Command) -> Result<()> {
 }
 
 fn pass(args: &PassArgs) -> Result<()> {
+    let others: Vec<&Path> = std::iter::once(args.sampler.as_path()).collect();
+    args.shards.check_output("--out", &args.out, &others)?;
     let sampler = read_sampler(&args.sampler)?;
     let plan = match &args.after {
         None if args.refit => SketchPlan::refit(sampler),

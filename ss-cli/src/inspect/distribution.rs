@@ -62,8 +62,8 @@ impl Distribution {
     /// Of these weights, in O(n).
     pub fn of(weights: &Weights) -> Self {
         let n = weights.len();
-        let scale = n as f64 / weights.total();
-        let mut draws: Vec<f64> = weights.tau().iter().map(|tau| tau * scale).collect();
+        // Divided first: the quotient of `n` and a tiny total may be infinite.
+        let mut draws: Vec<f64> = weights.tau().iter().map(|tau| tau / weights.total() * n as f64).collect();
         let mut counts = [0; EDGES.len() + 1];
         for &draws in &draws {
             counts[EDGES.partition_point(|&edge| edge < draws)] += 1;

@@ -58,7 +58,7 @@ impl WeightsFacts {
         top: usize,
     ) -> Result<Self> {
         let on = (!columns.is_empty()).then(|| OnExamples::new(columns, weights)).transpose()?;
-        let scale = weights.len() as f64 / weights.total();
+        let (n, total) = (weights.len() as f64, weights.total());
         let id = |row: usize| ids.map_or(row as u64, |ids| ids[row]);
         // Weight, identifier, row: of equal weights the smallest identifier first.
         type Entry = (f64, u64, usize);
@@ -67,7 +67,7 @@ impl WeightsFacts {
             let found = first_by(rows.map(|(row, &tau)| (tau, id(row), row)), top, order);
             let drawn = |(tau, id, row): Entry| Drawn {
                 id,
-                draws: tau * scale,
+                draws: tau / total * n,
                 features: columns.iter().map(|(_, values)| values[row]).collect(),
             };
             found.into_iter().map(drawn).collect::<Vec<_>>()

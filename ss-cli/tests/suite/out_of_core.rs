@@ -403,3 +403,20 @@ fn memory_does_not_grow_with_the_rows() {
     assert!(peak > 0 && peak < 120 * 1024, "{peak} KiB");
     assert!(fs::metadata(at("w.parquet")).unwrap().len() > 8 * ROWS as u64);
 }
+
+#[test]
+fn files_that_are_read_are_not_written_over() {
+    let dataset = Dataset::new();
+    let shard = dataset.shard(0);
+    let before = fs::read(&shard).unwrap();
+    let refused = |mut command: assert_cmd::Command, part: &str| {
+        command.assert().failure().stderr(predicate::str::contains(part));
+        assert_eq!(fs::read(&shard).unwrap(), before);
+    };
+    refused(dataset.apply(&[dataset.shard(0)], "data/part-0.parquet", &[]), "is read as well");
+    refused(dataset.pass(0, None, "data/../data/part-0.parquet"), "is read as well");
+    // The next reading of the folder would take the result for a shard.
+    let folder = dataset.at("data");
+    refused(dataset.apply(&[folder], "data/weights.parquet", &[]), "would be one of the shards");
+    assert!(!dataset.at("data/weights.parquet").exists());
+}
