@@ -57,5 +57,12 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
+impl Error {
+    /// Whether the model has diverged: a result of the settings under which it was trained, and no failure of the program.
+    pub const fn is_divergence(&self) -> bool {
+        matches!(self, Self::Diverged { .. } | Self::NonFiniteLogit { .. })
+    }
+}
+
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -59,6 +59,25 @@ pub enum Error {
     Candle(#[from] candle_core::Error),
 }
 
+impl Error {
+    /// Whether a model has diverged, be it in an objective: a result of the method, and no failure of the program.
+    pub fn is_divergence(&self) -> bool {
+        match self {
+            Self::NonFinite { .. } => true,
+            Self::Training(error) => is_divergence(error),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a model has diverged in training, be it in an objective of this crate.
+pub fn is_divergence(error: &ss_approx::Error) -> bool {
+    match error {
+        ss_approx::Error::Objective(cause) => cause.downcast_ref().is_some_and(Error::is_divergence),
+        error => error.is_divergence(),
+    }
+}
+
 impl From<Error> for ss_approx::Error {
     /// For an [`Objective`](ss_approx::Objective), whose errors are those of training.
     fn from(error: Error) -> Self {

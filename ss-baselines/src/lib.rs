@@ -38,7 +38,7 @@ mod weighted;
 pub use clean_subset::CleanSubset;
 pub use co_teaching::CoTeaching;
 pub use cost::Cost;
-pub use error::{Error, Result};
+pub use error::{Error, Result, is_divergence};
 pub use information::{Information, Known};
 pub use l2rw::L2rw;
 pub use loss_threshold::LossThreshold;

@@ -111,9 +111,5 @@ impl<'a> Candidates<'a> {
 /// Whether an error says something about the candidate, so that the search goes on: training diverged under
 /// it, or its rule gives no example any weight.
 pub(crate) fn is_candidates_fault(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Approx(ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })
-            | Error::Sampler(ss_sampler::Error::NoMass { .. })
-    )
+    error.is_divergence() || matches!(error, Error::Sampler(ss_sampler::Error::NoMass { .. }))
 }

@@ -213,5 +213,34 @@ pub enum Error {
     Optimiser(#[from] ss_bo::Error),
 }
 
+impl Error {
+    /// Whether a model has diverged: a result of its method, and no failure of the program.
+    pub fn is_divergence(&self) -> bool {
+        match self {
+            Self::Approx(error) => ss_baselines::is_divergence(error),
+            Self::Rival(error) => error.is_divergence(),
+            _ => false,
+        }
+    }
+}
+
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_is_told_from_other_errors_however_deep_it_lies() {
+        let has_diverged = |error: &Error| error.is_divergence();
+        let lost = || ss_baselines::Error::NonFinite { what: "loss", index: 3, value: f32::NAN };
+        let diverged = ss_approx::Error::Diverged { epoch: 2, loss: f64::NAN };
+        assert!(has_diverged(&lost().into()));
+        assert!(has_diverged(&ss_approx::Error::from(lost()).into()));
+        assert!(has_diverged(&ss_baselines::Error::from(ss_approx::Error::from(lost())).into()));
+        assert!(has_diverged(&ss_baselines::Error::from(diverged).into()));
+        let foreign = ss_baselines::Error::NotTold { method: "l2rw", what: "a clean subset" };
+        assert!(!has_diverged(&ss_approx::Error::from(foreign).into()));
+    }
+}

@@ -26,6 +26,12 @@ pub(crate) fn integer_coefficients(canonical: &[f64], examples: u64) -> Result<V
     Ok(canonical.iter().map(|c| (c * scale).round() as i64).collect())
 }
 
+/// The smallest and the largest `z` that doubled ranks in `[0, doubled_total]` can have.
+pub(crate) fn score_range(coefficients: &[i64], doubled_total: i64) -> (i64, i64) {
+    let ends = coefficients.iter().map(|c| c * doubled_total);
+    ends.fold((0, 0), |(least, most), end| (least + end.min(0), most + end.max(0)))
+}
+
 /// The smallest `b` with `x <= 2^b`.
 pub(crate) const fn ceil_log2(x: u64) -> u32 {
     if x <= 1 { 0 } else { (x - 1).ilog2() + 1 }

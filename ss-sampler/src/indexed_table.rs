@@ -1,6 +1,7 @@
 //! A [`MassTable`] with an index from keys to its points, for scoring by the million.
 
 use crate::mass_table::MassTable;
+use crate::ordered_bits::ordered_bits;
 
 /// Cells of the index for each point of the table, and the most there may be. Of the cells of values most are of
 /// magnitudes that hardly occur; those of scores are all in use, and fewer stay in the cache.
@@ -132,13 +133,6 @@ impl IndexedTable {
 
 fn cells_wanted(points: usize, each: usize) -> usize {
     (each * points).next_power_of_two().min(MOST_CELLS)
-}
-
-/// Bits of an f32 that compare as the numbers do; both zeros are equal.
-pub(crate) const fn ordered_bits(value: f32) -> u32 {
-    // -0 + 0 is 0.
-    let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::coordinate::ceil_log2;
+use crate::rounding::rounded;
 
 /// Sums of masses stay at or below `2^62`.
 const TOTAL_BITS: u32 = 62;
@@ -22,20 +23,28 @@ impl Masses {
         let top = weights.par_iter().with_min_len(1 << 14).copied().reduce(|| 0.0, f64::max);
         let scale = (1_u64 << (TOTAL_BITS - ceil_log2(weights.len() as u64)).min(52)) as f64;
         // Dividing first makes equal weights exactly `scale`.
-        let each: Vec<u64> =
-            weights.par_iter().with_min_len(1 << 14).map(|w| rounded(w / top * scale)).collect();
+        let each: Vec<u64> = weights
+            .par_iter()
+            .with_min_len(1 << 14)
+            .map(|w| rounded(w / top * scale).cast_unsigned())
+            .collect();
         let total = each.par_iter().with_min_len(1 << 14).sum();
         Self { each, total }
     }
 }
 
-/// The nearest integer, halves upwards, of a number in `[0, 2^52]`.
-///
-/// `f64::round` is a function call where the instruction set is not known to have it.
-fn rounded(x: f64) -> u64 {
-    let whole = x as i64;
-    // Exact: below 2^52 a number and its whole part share the grid of its last bit.
-    (whole + i64::from(x - whole as f64 >= 0.5)).cast_unsigned()
+/// The factor that makes integer masses of gradient norms, of which the largest is `top > 0`, over so many rows.
+pub(crate) fn gradient_scale(rows: u64, top: f32) -> f64 {
+    // 40 bits: the product with the largest norm rounds to exactly 2^40, so that equal norms give equal masses, a power of
+    // two, and the cgf is the cdf to the bit. At 10^10 rows the largest becomes 2^28.
+    let bits = (TOTAL_BITS - ceil_log2(rows)).min(40);
+    (1_u64 << bits) as f64 / f64::from(top)
+}
+
+/// The mass of a norm, with the [`gradient_scale`] of its dataset.
+#[inline]
+pub(crate) fn gradient_mass(norm: f32, scale: f64) -> u64 {
+    rounded(f64::from(norm) * scale).cast_unsigned()
 }
 
 /// Gradient norms as integer masses, computed on the fly to save memory.
@@ -49,10 +58,7 @@ impl GradientMass {
     /// `None` when all norms are zero. The norms are finite and not negative.
     pub(crate) fn new(norms: &[f32]) -> Option<Self> {
         let top = norms.par_iter().with_min_len(1 << 14).copied().reduce(|| 0.0, f32::max);
-        // 40 bits: the product below rounds to exactly 2^40 for the largest norm, so that equal norms give
-        // equal masses, a power of two, and the cgf is the cdf to the bit.
-        let bits = (TOTAL_BITS - ceil_log2(norms.len() as u64)).min(40);
-        (top > 0.0).then(|| Self { norms: norms.to_vec(), scale: (1_u64 << bits) as f64 / f64::from(top) })
+        (top > 0.0).then(|| Self { norms: norms.to_vec(), scale: gradient_scale(norms.len() as u64, top) })
     }
 
     pub(crate) fn of(&self, row: usize) -> u64 {
@@ -65,27 +71,6 @@ impl GradientMass {
 
     /// The mass of a row with this gradient norm, one of those given to [`new`](Self::new).
     pub(crate) fn mass(&self, norm: f32) -> u64 {
-        rounded(f64::from(norm) * self.scale)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn rounding_is_that_of_f64(
-            x in prop_oneof![0.0_f64..4.0, 0.0_f64..((1_u64 << 52) as f64), (0_u64..1 << 51).prop_map(|k| k as f64 + 0.5)],
-            nudge in -1_i64..=1,
-        ) {
-            let neighbour: f64 = f64::from_bits(x.to_bits().saturating_add_signed(nudge));
-            for x in [x, neighbour.min((1_u64 << 52) as f64)] {
-                if x >= 0.0 {
-                    prop_assert_eq!(rounded(x), x.round() as u64, "{}", x);
-                }
-            }
-        }
+        gradient_mass(norm, self.scale)
     }
 }

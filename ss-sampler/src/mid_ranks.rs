@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::ordered_bits::{ordered_bits, value_of_bits};
 use crate::partition::{Partition, cut, sums_before};
 use crate::{Error, Result};
 
@@ -47,15 +48,20 @@ pub(crate) fn check_finite(column: &[f32], what: &str) -> Result<()> {
     }
 }
 
-/// The first row that is `bad`. Good rows are passed over in whole blocks, without a branch for each.
+/// The first row that is `bad`, by all threads.
 pub(crate) fn first_row_where<T: Copy + Sync>(column: &[T], bad: impl Fn(T) -> bool + Sync) -> Option<usize> {
-    const BLOCK: usize = 1 << 14;
-    column
-        .par_chunks(BLOCK)
-        .enumerate()
-        .filter(|(_, block)| block.iter().fold(false, |found, &v| found | bad(v)))
-        .filter_map(|(k, block)| block.iter().position(|&v| bad(v)).map(|row| k * BLOCK + row))
-        .min()
+    const TASK: usize = 1 << 14;
+    let of_task = |(k, rows): (usize, &[T])| first_in(rows, &bad).map(|row| k * TASK + row);
+    column.par_chunks(TASK).enumerate().filter_map(of_task).min()
+}
+
+/// The first row that is `bad`, by this thread. Good rows are passed over in whole blocks: a search that may stop at any
+/// value is not turned into vector instructions.
+pub(crate) fn first_in<T: Copy>(rows: &[T], bad: impl Fn(T) -> bool) -> Option<usize> {
+    const BLOCK: usize = 256;
+    let block = rows.chunks(BLOCK).position(|block| block.iter().fold(false, |found, &v| found | bad(v)))?;
+    let first = block * BLOCK;
+    rows[first..].iter().position(|&v| bad(v)).map(|row| first + row)
 }
 
 /// Rows from which ranks are counted rather than sorted.
@@ -182,13 +188,5 @@ pub(crate) fn sorted_rows(column: &[f32]) -> Vec<u64> {
 
 /// The value of an entry of [`sorted_rows`].
 pub(crate) const fn sorted_value(entry: u64) -> f32 {
-    let bits = (entry >> 32) as u32;
-    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
-}
-
-/// Bits of a finite f32 that compare as the numbers do; both zeros are equal.
-const fn ordered_bits(value: f32) -> u32 {
-    // -0 + 0 is 0.
-    let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+    value_of_bits((entry >> 32) as u32)
 }

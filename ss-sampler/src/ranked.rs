@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::coordinate::{integer_coefficients, mid_mass};
+use crate::coordinate::{integer_coefficients, mid_mass, score_range};
 use crate::masses::GradientMass;
 use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, first_row_where};
 use crate::params::canonical_coefficients;
@@ -112,10 +112,7 @@ impl RankedFeatures {
     /// back.
     fn coordinate_of(&self, canonical: &[f64], value: impl Fn(f64) -> f64 + Sync) -> Result<Vec<f64>> {
         let coefficients = integer_coefficients(canonical, self.examples as u64)?;
-        // Doubled ranks lie below 2n: the smallest and the largest `z` possible.
-        let reach = 2 * self.examples as i64;
-        let least: i64 = coefficients.iter().map(|c| c.min(&0) * reach).sum();
-        let most: i64 = coefficients.iter().map(|c| c.max(&0) * reach).sum();
+        let (least, most) = score_range(&coefficients, 2 * self.examples as i64);
         let width = u64::BITS - (most - least).cast_unsigned().leading_zeros();
         let bits = bucket_bits(self.examples).min(width);
         let within = width - bits;

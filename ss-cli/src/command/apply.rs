@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         text += &format!(
             "; ranks by sketches, off by at most {:.1e}, and by at most {:.1e} more between the points of their tables",
             plan.rank_error(),
-            1.5 / 4096.0
+            SketchPlan::TABLE_ERROR
         );
     }
     if !unique {

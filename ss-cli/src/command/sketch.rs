@@ -58,8 +58,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
 }
 
 fn pass(args: &PassArgs) -> Result<()> {
-    let others: Vec<&Path> = std::iter::once(args.sampler.as_path()).collect();
-    args.shards.check_output("--out", &args.out, &others)?;
+    args.shards.check_output("--out", &args.out, &[args.sampler.as_path()])?;
     let sampler = read_sampler(&args.sampler)?;
     let plan = match &args.after {
         None if args.refit => SketchPlan::refit(sampler),

@@ -18,7 +18,7 @@ use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
 use crate::search::{SearchJournal, SearchOutcome, TrialRecord};
-use crate::{Error, Experiment, Recipe, Result};
+use crate::{Experiment, Recipe, Result};
 
 /// A way to train on data with wrong labels.
 #[derive(
@@ -107,8 +107,8 @@ pub struct MethodResult {
 }
 
 impl MethodResult {
-    /// A training that diverged after `train_seconds`.
-    fn without_model(method: Method, train_seconds: f64, reason: &Error) -> Self {
+    /// A training of so many seconds, with neither a model nor costs beside it yet.
+    fn of_training(method: Method, train_seconds: f64) -> Self {
         Self {
             method,
             top1_last: 0.0,
@@ -121,7 +121,7 @@ impl MethodResult {
             feature_cost: 0.0,
             extra_cost: 0.0,
             search: None,
-            diverged: Some(reason.to_string()),
+            diverged: None,
         }
     }
 }
@@ -251,8 +251,9 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
                 let uniform = uniform.as_ref();
                 match rival::train_rival(&trainer, setup, method, rival.as_ref(), uniform, &mut observe) {
                     // A result too: one that no table should stop for.
-                    Err(error) if rival::has_diverged(&error) => {
-                        MethodResult::without_model(method, clock.elapsed().as_secs_f64(), &error)
+                    Err(error) if error.is_divergence() => {
+                        let trained = MethodResult::of_training(method, clock.elapsed().as_secs_f64());
+                        MethodResult { diverged: Some(error.to_string()), ..trained }
                     }
                     result => result?,
                 }

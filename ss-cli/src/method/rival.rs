@@ -9,7 +9,7 @@ use ss_baselines::{
 
 use super::training::{TimedUniformRun, judge};
 use super::{Event, Method, MethodResult, Setup};
-use crate::{Error, Result, ValidationLabels};
+use crate::{Result, ValidationLabels};
 
 impl Method {
     /// The rival of this name with its published settings; `None` for the methods that are none.
@@ -57,27 +57,6 @@ impl Method {
     }
 }
 
-/// Whether a training of a rival has diverged, which is a result of the method.
-pub(super) fn has_diverged(error: &Error) -> bool {
-    match error {
-        Error::Rival(ss_baselines::Error::NonFinite { .. }) => true,
-        Error::Rival(ss_baselines::Error::Training(cause)) => diverged_in_training(cause),
-        Error::Approx(cause) => diverged_in_training(cause),
-        _ => false,
-    }
-}
-
-fn diverged_in_training(error: &ss_approx::Error) -> bool {
-    use ss_approx::Error::{Diverged, NonFiniteLogit, Objective};
-    match error {
-        Diverged { .. } | NonFiniteLogit { .. } => true,
-        Objective(cause) => {
-            matches!(cause.downcast_ref(), Some(ss_baselines::Error::NonFinite { .. }))
-        }
-        _ => false,
-    }
-}
-
 /// Trains by `rival`, which is told what it asks for, and judges the model.
 pub(super) fn train_rival(
     trainer: &Trainer,
@@ -117,21 +96,4 @@ pub(super) fn train_rival(
         result.feature_cost = recipe.reference_until as f64 / (3.0 * trainer.config.epochs as f64);
     }
     Ok(result)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn divergence_is_told_from_other_errors_however_deep_it_lies() {
-        let lost = || ss_baselines::Error::NonFinite { what: "loss", index: 3, value: f32::NAN };
-        let diverged = ss_approx::Error::Diverged { epoch: 2, loss: f64::NAN };
-        assert!(has_diverged(&lost().into()));
-        assert!(has_diverged(&ss_approx::Error::from(lost()).into()));
-        assert!(has_diverged(&ss_baselines::Error::from(ss_approx::Error::from(lost())).into()));
-        assert!(has_diverged(&ss_baselines::Error::from(diverged).into()));
-        let foreign = ss_baselines::Error::NotTold { method: "l2rw", what: "a clean subset" };
-        assert!(!has_diverged(&ss_approx::Error::from(foreign).into()));
-    }
 }

@@ -103,18 +103,11 @@ pub fn judge(
     let last = trainer.predict(&run.last, &experiment.test)?;
     let best = trainer.predict(&run.best, &experiment.test)?;
     Ok(MethodResult {
-        method,
         top1_last: 100.0 * last.accuracy(labels)?,
         top1_best: 100.0 * best.accuracy(labels)?,
         top5_last: 100.0 * last.top_k_accuracy(labels, 5)?,
         val_top1: run.history.last().map_or(f64::NAN, |epoch| 100.0 * epoch.accuracy),
-        train_seconds,
-        search_seconds: 0.0,
-        search_cost: 0.0,
-        feature_cost: 0.0,
-        extra_cost: 0.0,
-        search: None,
-        diverged: None,
+        ..MethodResult::of_training(method, train_seconds)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::combination::Combination;
 use crate::coordinate::ceil_log2;
-use crate::indexed_table::ordered_bits;
+use crate::ordered_bits::{ordered_bits, value_of_bits};
 
 /// Keys of features are the bits of an f32, put in order.
 pub(crate) const FEATURE_BITS: u32 = 32;
@@ -20,7 +20,7 @@ const NEGATIVE_ZERO: u32 = (1 << 31) - 1;
 pub(crate) fn value_of(key: u64) -> f64 {
     let bits = key as u32;
     let bits = if bits == NEGATIVE_ZERO { NEGATIVE_ZERO - 1 } else { bits };
-    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits }).into()
+    value_of_bits(bits).into()
 }
 
 /// The keys of the combined scores of a dataset: their distance from the smallest score there can be.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::counts::{Counts, DIGIT, Parents};
-use super::histogram::Histogram;
+use super::histogram::{Histogram, SKETCH_POINTS};
 use super::key::{FEATURE_BITS, ScoreKeys};
 use super::row_mass::RowMass;
 use super::tally::{Counted, Sketch, SketchInput};
@@ -101,6 +101,10 @@ impl Ranked {
 }
 
 impl SketchPlan {
+    /// The largest error, as a share, of a rank between the points of the tables that are made of the cells: no more of the
+    /// mass lies between two neighbouring points.
+    pub const TABLE_ERROR: f64 = 1.5 / (SKETCH_POINTS - 1) as f64;
+
     /// Ranks the rows of the dataset among themselves: of the sampler, only its rule is used.
     pub fn refit(sampler: Sampler) -> Self {
         Self { sampler: Arc::new(sampler), stage: Stage::Features, rows: None, inputs: Vec::new() }
@@ -159,8 +163,7 @@ impl SketchPlan {
     }
 
     /// The largest error, as a share, of any rank or position that came from a sketch, as far as is known: half of the
-    /// heaviest cell of several values. Tables of 4,097 points are made of the cells: between two neighbouring points of them lies at most
-    /// `1.5 / 4096` of the mass.
+    /// heaviest cell of several values. [`TABLE_ERROR`](Self::TABLE_ERROR) comes on top.
     pub fn rank_error(&self) -> f64 {
         let of = |features: &[Histogram]| features.iter().map(Histogram::rank_error).fold(0.0, f64::max);
         match &self.stage {

@@ -3,6 +3,7 @@
 pub(crate) mod bo;
 mod bo_beside;
 mod bo_serve;
+mod peak_memory;
 mod peers;
 pub(crate) mod scale;
 pub(crate) mod search;

@@ -11,6 +11,8 @@ use ss_kernels::{Sgd, SgdConfig};
 use ss_models::{InputShape, Mode, NetworkSpec, Parameters};
 use ss_seed::Seed;
 
+use super::peak_memory::peak_rss_mib;
+
 /// The networks, by the names of `benches/peers/train_torch.py`: spec, channels, side of the image.
 pub(super) const NETWORKS: [(&str, &str, usize, usize); 7] = [
     ("six-conv", "six-conv", 3, 32),
@@ -176,7 +178,7 @@ fn measure(name: &str, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
         threads: rayon::current_num_threads(),
         images_per_second: batch as f64 / best,
         gflops: flops / best / 1e9,
-        peak_rss_mib: peak_rss_mib(),
+        peak_rss_mib: peak_rss_mib("self"),
         gemm_peak_share: flops / best / gemm_peak()?,
     })
 }
@@ -193,12 +195,4 @@ fn gemm_peak() -> Result<f64> {
         best = best.min(clock.elapsed().as_secs_f64());
     }
     Ok(2.0 * (N * N * N) as f64 / best)
-}
-
-/// The largest resident memory so far, where the system tells.
-pub(super) fn peak_rss_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
 }

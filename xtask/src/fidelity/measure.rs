@@ -185,7 +185,7 @@ fn trainer<'a>(plan: &Plan, experiment: &'a Experiment) -> ss_approx::Result<Tra
 fn survived<T>(result: ss_approx::Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. }) => Ok(None),
+        Err(error) if error.is_divergence() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -13,6 +13,7 @@ use ss_seed::Seed;
 use super::case::Case;
 use super::generate::{COLUMNS, write_dataset};
 use super::row::{Measured, Peer};
+use crate::bench::peak_memory::peak_rss_mib;
 
 /// How often the memory of the program is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -92,7 +93,7 @@ fn run(program: &Path, sampler: &Path, data: &Path, out: &Path) -> Result<Option
     let mut peak = None;
     loop {
         // The high-water mark only rises: the last look that finds it is the one that counts.
-        peak = high_water_mark(child.id()).or(peak);
+        peak = peak_rss_mib(child.id()).or(peak);
         if let Some(status) = child.try_wait()? {
             if !status.success() {
                 bail!("{} apply: {status}", program.display());
@@ -101,12 +102,4 @@ fn run(program: &Path, sampler: &Path, data: &Path, out: &Path) -> Result<Option
         }
         std::thread::sleep(LOOK_EVERY);
     }
-}
-
-/// `VmHWM` of a process, in MiB.
-fn high_water_mark(process: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
 }

@@ -11,7 +11,7 @@ use ss_sampler::{EpochPlan, RankedFeatures, Sampler, SamplerSpec};
 use super::case::Case;
 use super::row::Measured;
 use super::{data, frequencies};
-use crate::bench::train::peak_rss_mib;
+use crate::bench::peak_memory::peak_rss_mib;
 
 /// Rows that the sampler of [`Case::Score`] is fitted on.
 const FITTED_ROWS: usize = 1_000_000;
@@ -29,7 +29,7 @@ pub(super) fn measure(case: Case, rows: usize, reps: usize) -> Result<Measured> 
         }
     };
     let rows = case.draws(rows) as u64;
-    Ok(Measured { case: case.name(), rows, seconds, peak_rss_mib: peak_rss_mib(), note })
+    Ok(Measured { case: case.name(), rows, seconds, peak_rss_mib: peak_rss_mib("self"), note })
 }
 
 fn from_columns(case: Case, rows: usize, reps: usize) -> Result<f64> {

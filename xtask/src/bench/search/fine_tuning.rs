@@ -88,9 +88,7 @@ impl FineTuning {
         let seed = self.seed.derive("trials", 0);
         match self.start.trial(&trainer, &candidate.weights, images, config, seed) {
             Ok(result) => Ok(Ok(result)),
-            Err(error @ (ss_approx::Error::Diverged { .. } | ss_approx::Error::NonFiniteLogit { .. })) => {
-                Ok(Err(error.to_string()))
-            }
+            Err(error) if error.is_divergence() => Ok(Err(error.to_string())),
             Err(error) => Err(error.into()),
         }
     }
