@@ -82,7 +82,8 @@ pub(crate) fn parameter_names(spec: &SamplerSpec) -> Vec<String> {
     coefficients.chain(knots).chain(values).collect()
 }
 
-fn same(design: &[f64], point: &[f64]) -> bool {
+/// Whether two points of the unit cube are one, but for rounding.
+pub(crate) fn same(design: &[f64], point: &[f64]) -> bool {
     design.iter().zip(point).all(|(a, b)| (a - b).abs() < 1e-9)
 }
 

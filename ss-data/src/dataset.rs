@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 use crate::image_set::ImageSet;
 use crate::split::SplitSizes;
 use crate::{cifar, digits, fashion_mnist};
@@ -25,14 +26,12 @@ pub struct Dataset {
 impl Dataset {
     /// A digest of all pixels and labels (FNV-1a, 64 bits): which copy of a dataset a result was computed on.
     pub fn digest(&self) -> u64 {
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        [Some(&self.train), self.test.as_ref()].into_iter().flatten().fold(
-            0xcbf2_9ce4_8422_2325,
-            |hash, set| {
-                let labels = set.labels().iter().map(|&label| label as u8);
-                set.pixels().iter().copied().chain(labels).fold(hash, step)
-            },
-        )
+        let mut digest = Fnv::new();
+        for set in [Some(&self.train), self.test.as_ref()].into_iter().flatten() {
+            digest.add(set.pixels().iter().copied());
+            digest.add(set.labels().iter().map(|&label| label as u8));
+        }
+        digest.value()
     }
 }
 

@@ -43,6 +43,7 @@ mod dataset;
 pub mod digits;
 mod error;
 pub mod fashion_mnist;
+mod fnv;
 mod id_check;
 mod idx;
 mod image_decode;

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Schema};
 
 use crate::columns::{floats, integers};
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 use crate::parquet_file::{ParquetFile, TABLE_ROWS, located, write_batches};
 use crate::table_input::{Kind, TableInput, Values};
 
@@ -115,6 +116,11 @@ impl NumericTable {
         })
     }
 
+    /// The values of every column, in order.
+    pub fn slices(&self) -> Vec<&[f32]> {
+        self.columns.iter().map(|(_, values)| values.as_slice()).collect()
+    }
+
     /// The values of a column.
     pub fn column(&self, name: &str) -> Option<&[f32]> {
         self.columns.iter().find(|(n, _)| n == name).map(|(_, values)| values.as_slice())
@@ -122,13 +128,13 @@ impl NumericTable {
 
     /// A digest of names, identifiers and values (FNV-1a, 64 bits): whether two tables are the same.
     pub fn digest(&self) -> u64 {
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        let ids = self.ids.iter().flat_map(|id| id.to_le_bytes());
-        let start = ids.fold(0xcbf2_9ce4_8422_2325, step);
-        self.columns.iter().fold(start, |hash, (name, values)| {
-            let values = values.iter().flat_map(|value| value.to_bits().to_le_bytes());
-            name.bytes().chain([0]).chain(values).fold(hash, step)
-        })
+        let mut digest = Fnv::new();
+        digest.add(self.ids.iter().flat_map(|id| id.to_le_bytes()));
+        for (name, values) in &self.columns {
+            digest.add(name.bytes().chain([0]));
+            digest.add(values.iter().flat_map(|value| value.to_bits().to_le_bytes()));
+        }
+        digest.value()
     }
 
     /// Checks all that the fields promise.

@@ -72,8 +72,7 @@ fn sampler(args: &Args, path: &Path) -> Result<()> {
     let sampler = artifact::read_sampler(path)?;
     let names: Vec<&str> = sampler.spec().features().iter().map(String::as_str).collect();
     let table = features(args, |_| Ok(names.iter().map(|&name| name.to_owned()).collect()))?;
-    let columns: Option<Vec<&[f32]>> =
-        table.as_ref().map(|table| table.rows.columns.iter().map(|(_, values)| values.as_slice()).collect());
+    let columns: Option<Vec<&[f32]>> = table.as_ref().map(|table| table.rows.slices());
     let facts = SamplerFacts::new(&sampler, columns.as_deref())?;
     if args.svg.is_some() {
         write_svg(args, &inspect::picture(&sampler, columns.as_deref())?)?;

@@ -15,7 +15,7 @@ use super::rule::Rule;
 use super::sampler::SamplerFacts;
 use super::terminal::Style;
 use crate::external_study::{Best, Estimate, ExternalStudy, Status, TrialStatus, short};
-use crate::rule_space::parameter_names;
+use crate::rule_space::{parameter_names, same};
 use crate::search::SearchJournal;
 use crate::study::StudySpec;
 use crate::{Error, Result, picture};
@@ -188,9 +188,7 @@ impl StudyFacts {
         let named = |id: TrialId| trials.iter().find(|trial| trial.id == id).map(&name).unwrap_or_default();
         let recommended = best.as_ref().map(|best| Estimate::of(best, &named(best.id)));
         let uniform = SamplerParams::uniform(spec).canonical().to_unit(spec)?;
-        let is_uniform = |trial: &&Trial| {
-            trial.score().is_some() && trial.x.iter().zip(&uniform).all(|(a, b)| (a - b).abs() < 1e-9)
-        };
+        let is_uniform = |trial: &&Trial| trial.score().is_some() && same(&uniform, &trial.x);
         let uniform = trials.iter().find(is_uniform);
         let uniform = uniform.map(|trial| Estimate::at(bo, spec, trial, &name(trial))).transpose()?.flatten();
         Ok(Self {

@@ -60,8 +60,7 @@ impl From<ss_data::Error> for Stop {
 
 impl Table {
     fn columns(&self) -> (Vec<&[f32]>, &[f32]) {
-        let mut columns: Vec<&[f32]> =
-            self.table.columns.iter().map(|(_, values)| values.as_slice()).collect();
+        let mut columns = self.table.slices();
         let norms = if self.norms { columns.pop().unwrap_or_default() } else { &[] };
         (columns, norms)
     }

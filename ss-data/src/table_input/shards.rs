@@ -15,6 +15,7 @@ use super::reading::Reading;
 use super::{Kind, Shape, TableInput, Values};
 use crate::columns::{floats, integers};
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 use crate::in_order::in_order;
 use crate::parquet_file::{ParquetFile, TABLE_ROWS, located};
 use crate::table::{to_f32, to_id};
@@ -149,7 +150,7 @@ impl Shards {
             names.push(name.to_string_lossy().into_owned());
             digest_of_file(&file.path, &mut digest).map_err(|error| Error::io("read", &file.path, error))?;
         }
-        Ok((names.join(", "), digest.0))
+        Ok((names.join(", "), digest.value()))
     }
 
     /// Hands every block of these columns, and of the identifiers where `id` names their column, to `work` on one of
@@ -402,28 +403,14 @@ fn extend_ids(ids: &mut Vec<u64>, array: &ArrayRef, name: &str, first_row: usize
     Ok(())
 }
 
-/// FNV-1a, 64 bits.
-struct Fnv(u64);
-
-impl Fnv {
-    const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        self.0 =
-            bytes.iter().fold(self.0, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    }
-}
-
 fn digest_of_file(path: &Path, digest: &mut Fnv) -> std::io::Result<()> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    digest.add(&length.to_le_bytes());
+    digest.add(length.to_le_bytes());
     let mut bytes = Vec::new();
     (&mut file).take(DIGEST_BYTES).read_to_end(&mut bytes)?;
     file.seek(SeekFrom::Start(length.saturating_sub(DIGEST_BYTES)))?;
     file.take(DIGEST_BYTES).read_to_end(&mut bytes)?;
-    digest.add(&bytes);
+    digest.add(bytes);
     Ok(())
 }
