@@ -211,7 +211,7 @@ impl<'a> Setup<'a> {
 /// says so.
 ///
 /// # Errors
-/// [`Error::InvalidSetting`] before any training; then errors of training and of
+/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
 /// [`search`](crate::search::search).
 pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
     let Setup { experiment, recipe, .. } = setup;
