@@ -22,6 +22,7 @@
 
 pub mod artifact;
 mod candidates;
+pub mod device_flags;
 pub mod error;
 pub mod experiment;
 pub mod external_study;
@@ -38,6 +39,7 @@ pub mod search;
 pub mod selection;
 pub mod study;
 
+pub use device_flags::DeviceFlags;
 pub use error::{Error, Result};
 pub use experiment::{Experiment, ExperimentConfig, ValidationLabels};
 pub use method::{Method, MethodResult, Setup};

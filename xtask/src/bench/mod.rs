@@ -1,8 +1,9 @@
-//! Benchmarks: `cargo xtask bench bo`, `bench search`, `bench train`, `bench peers`.
+//! Benchmarks: `cargo xtask bench bo`, `bench search`, `bench train`, `bench peers`, `bench cuda`.
 
 pub(crate) mod bo;
 mod bo_beside;
 mod bo_serve;
+mod cuda;
 mod peers;
 pub(crate) mod search;
 mod train;
@@ -27,6 +28,8 @@ enum Bench {
     Train(train::Args),
     /// The same beside PyTorch, in turn A B A B, as ratios
     Peers(peers::Args),
+    /// Images per second of whole training epochs on a GPU; skipped with a reason where there is none
+    Cuda(cuda::Args),
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -35,5 +38,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Bench::Search(args) => search::run(args),
         Bench::Train(args) => train::run(&args),
         Bench::Peers(args) => peers::run(&args),
+        Bench::Cuda(args) => cuda::run(&args),
     }
 }
