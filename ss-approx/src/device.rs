@@ -162,7 +162,7 @@ impl fmt::Display for Device {
 
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
         })

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         for &precision in &args.precisions {
             match args.device.open(precision) {
                 Ok(opened) => measure(network, precision, opened.device, args.batch, &data)?,
-                Err(reason) => println!("{network:<14} {precision:<9} skipped: {reason}"),
+                Err(reason) => println!("{:<14} {precision:<9} skipped: {reason}", network.to_string()),
             }
         }
     }
