@@ -35,14 +35,14 @@ pub(crate) fn run<U: Send>(
             }
         }
     };
+    let run = |device: &Device| {
+        if let Err(error) = worker(device)
+            && let Ok(mut failure) = failure.lock()
+        {
+            failure.get_or_insert(error);
+        }
+    };
     let whole = std::thread::scope(|scope| {
-        let run = |device: &Device| {
-            if let Err(error) = worker(device)
-                && let Ok(mut failure) = failure.lock()
-            {
-                failure.get_or_insert(error);
-            }
-        };
         let run = &run;
         let devices = settings.devices.iter().cycle().take(jobs);
         let handles: Vec<_> = devices.map(|device| scope.spawn(move || run(device))).collect();

@@ -93,7 +93,8 @@ impl Toolkit {
             .arg(include.join("cuda.h"))
             .output()
             .context("running the C compiler cc, which nvcc needs too")?;
-        let names = driver_functions(&String::from_utf8_lossy(&expanded.stdout));
+        let declared = String::from_utf8_lossy(&expanded.stdout);
+        let names = driver_functions(&declared);
         if !expanded.status.success() || !names.contains("cuInit") {
             bail!("{}: found no driver functions", include.join("cuda.h").display());
         }
