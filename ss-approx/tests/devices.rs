@@ -91,6 +91,8 @@ fn trainer(data: &TrainingData, device: Device) -> Trainer<'_> {
 fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0_f32, |m, v| m.max(v.abs()));
+    let gap = found.iter().zip(expected).fold(0_f32, |m, (f, e)| m.max((f - e).abs()));
+    println!("{what}: largest gap {gap:e} of {largest}");
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         assert!(
             (f - e).abs() <= tolerance * largest,
@@ -146,7 +148,7 @@ fn training_on_candles_operations_follows_the_kernels() {
     let validation = images(300, SHAPE, 1);
     let (expected, expected_losses) = everything(Device::Cpu, &data, &validation);
     let (found, losses) = everything(Device::candle_on_cpu(), &data, &validation);
-    // Sums in another order, amplified by some twenty steps of training: measured 2e-5 at the most.
+    // Sums in another order, amplified by some twenty steps of training.
     for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_close(found, expected, 2e-3, &format!("result {number}"));
     }
@@ -167,6 +169,7 @@ fn bf16_trains_or_is_refused() {
         Err(error) => {
             let message = error.to_string();
             assert!(message.contains("bf16") && message.contains("candle has no"), "{message}");
+            println!("{message}");
         }
     }
 }

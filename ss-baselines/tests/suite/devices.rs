@@ -22,11 +22,16 @@ fn every_method_follows_the_kernels_on_candles_operations() {
         };
         let (loss, logits) = trained(problem.on_candle());
         let (expected_loss, expected) = trained(problem.trainer());
-        assert!((loss - expected_loss).abs() < 1e-3 * expected_loss, "{name}: {loss} {expected_loss}");
         let largest = expected.iter().fold(0_f32, |m, v| m.max(v.abs()));
         let gap = logits.iter().zip(&expected).fold(0_f32, |m, (a, b)| m.max((a - b).abs()));
-        // L2RW divides differences of rounded losses by a small step.
-        let tolerance = if name == "l2rw" { 5e-2 } else { 5e-3 };
+        println!("{name}: loss {loss} {expected_loss}, gap {gap} of {largest}");
+        // L2RW divides differences of rounded losses by a step of a few millionths (ss_baselines::alignment::RELATIVE_STEP),
+        // so that rounding moves its weights by some percent.
+        let tolerance = if name == "l2rw" { 0.1 } else { 1e-3 };
+        assert!(
+            (loss - expected_loss).abs() < f64::from(tolerance) * expected_loss,
+            "{name}: {loss} {expected_loss}"
+        );
         assert!(gap <= tolerance * largest, "{name}: logits differ by {gap} of {largest}");
     }
 }
