@@ -1,13 +1,16 @@
 //! Training data with its normalisation, and the assembling of batches.
 
-use candle_core::{Device, Tensor};
+use std::ops::Range;
+
+use candle_core::Tensor;
 use rayon::prelude::*;
 use ss_data::ImageSet;
 use ss_sampler::Draw;
 use ss_seed::Stream;
 
-use crate::Result;
 use crate::augment::{Augmentation, Placement, write_image};
+use crate::resident::{Affine, ResidentEpoch};
+use crate::{Device, Result};
 
 /// Mean and deviation of each channel over a set of images, in units of pixels (0 to 255).
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +32,12 @@ impl Normalisation {
 
     /// Images number `first..last` as a normalised tensor `[last - first, channels, height, width]`.
     pub fn range(&self, images: &ImageSet, first: usize, last: usize, device: &Device) -> Result<Tensor> {
+        if let Device::Candle(on) = device {
+            let pixels = on.images.pixels(images, device.tensors())?.narrow(0, first, last - first)?;
+            return self.affine(device)?.apply(&pixels);
+        }
         let still = Placement { down: 0, right: 0, flip: false };
-        self.assemble(images, last - first, device, |slot| (first + slot, still))
+        self.assemble(images, last - first, |slot| (first + slot, still))
     }
 
     /// The drawn images, augmented, and their labels `[n]` (u32). `stream` is that of the epoch.
@@ -42,20 +49,38 @@ impl Normalisation {
         stream: Stream,
         device: &Device,
     ) -> Result<(Tensor, Tensor)> {
-        let x = self.assemble(images, draws.len(), device, |slot| {
-            let draw = draws[slot];
-            let (example, copy) = (draw.example(), u64::from(draw.copy()));
-            (example, augmentation.place(stream, example as u64, copy))
-        })?;
-        let labels: Vec<u32> = draws.iter().map(|draw| images.labels()[draw.example()]).collect();
-        Ok((x, Tensor::from_vec(labels, draws.len(), device)?))
+        self.epoch(images, draws, augmentation, stream, device)?.batch(0..draws.len())
+    }
+
+    /// All batches of the epoch that draws `draws`, to be taken one by one. `stream` is that of the epoch. On a
+    /// [`Device::Candle`] the decisions of the whole epoch are uploaded here.
+    pub fn epoch<'a>(
+        &'a self,
+        images: &'a ImageSet,
+        draws: &'a [Draw],
+        augmentation: Augmentation,
+        stream: Stream,
+        device: &Device,
+    ) -> Result<EpochBatches<'a>> {
+        let place = match device {
+            Device::Cpu => Place::Host { normalisation: self, images, draws, augmentation, stream },
+            Device::Candle(on) => {
+                let pixels = on.images.pixels(images, device.tensors())?;
+                let affine = self.affine(device)?;
+                Place::Device(ResidentEpoch::new(pixels, affine, images, draws, augmentation, stream)?)
+            }
+        };
+        Ok(EpochBatches(place))
+    }
+
+    fn affine(&self, device: &Device) -> Result<Affine> {
+        Affine::new(&self.mean, &self.inv_std, device.tensors())
     }
 
     fn assemble(
         &self,
         images: &ImageSet,
         count: usize,
-        device: &Device,
         pick: impl Fn(usize) -> (usize, Placement) + Sync,
     ) -> Result<Tensor> {
         let shape = images.shape();
@@ -70,7 +95,43 @@ impl Normalisation {
         } else {
             values.par_chunks_exact_mut(size).enumerate().for_each(write);
         }
-        Ok(Tensor::from_vec(values, (count, shape.channels, shape.height, shape.width), device)?)
+        let dims = (count, shape.channels, shape.height, shape.width);
+        Ok(Tensor::from_vec(values, dims, &candle_core::Device::Cpu)?)
+    }
+}
+
+/// The batches of one epoch.
+#[derive(Debug)]
+pub struct EpochBatches<'a>(Place<'a>);
+
+#[derive(Debug)]
+enum Place<'a> {
+    Host {
+        normalisation: &'a Normalisation,
+        images: &'a ImageSet,
+        draws: &'a [Draw],
+        augmentation: Augmentation,
+        stream: Stream,
+    },
+    Device(ResidentEpoch),
+}
+
+impl EpochBatches<'_> {
+    /// The images of draws number `draws` of the epoch, normalised and augmented, `[n, channels, height, width]`, and
+    /// their labels `[n]` (u32).
+    pub fn batch(&self, draws: Range<usize>) -> Result<(Tensor, Tensor)> {
+        match &self.0 {
+            Place::Host { normalisation, images, draws: all, augmentation, stream } => {
+                let drawn = &all[draws];
+                let x = normalisation.assemble(images, drawn.len(), |slot| {
+                    let (example, copy) = (drawn[slot].example(), u64::from(drawn[slot].copy()));
+                    (example, augmentation.place(*stream, example as u64, copy))
+                })?;
+                let labels: Vec<u32> = drawn.iter().map(|draw| images.labels()[draw.example()]).collect();
+                Ok((x, Tensor::from_vec(labels, drawn.len(), &candle_core::Device::Cpu)?))
+            }
+            Place::Device(epoch) => epoch.batch(draws),
+        }
     }
 }
 

@@ -32,6 +32,16 @@ pub enum Error {
         /// The value found.
         loss: f64,
     },
+    /// A device cannot be used.
+    #[error("{device}: {reason}; {remedy}")]
+    NoDevice {
+        /// The device asked for.
+        device: String,
+        /// What is missing.
+        reason: String,
+        /// What can be done.
+        remedy: &'static str,
+    },
     /// A model's output is not a number.
     #[error("logits of row {row} contain {value}: the model has diverged; lower the learning rate")]
     NonFiniteLogit {

@@ -6,8 +6,8 @@ use ss_models::{Mode, Network};
 
 use crate::data::Normalisation;
 use crate::score::Score;
-use crate::{Error, Result};
-use candle_core::{D, Device};
+use crate::{Device, Error, Result};
+use candle_core::{D, Tensor};
 
 /// Images a forward pass.
 const BATCH: usize = 256;
@@ -28,6 +28,9 @@ impl Predictions {
         normalisation: &Normalisation,
         device: &Device,
     ) -> Result<Self> {
+        if let Device::Candle(_) = device {
+            return Self::on_device(network, images, normalisation, device);
+        }
         let classes = images.classes();
         let mut logits = Vec::with_capacity(images.len() * classes);
         let mut hidden_sq_norm = Vec::with_capacity(images.len());
@@ -39,6 +42,26 @@ impl Predictions {
             hidden_sq_norm.extend(out.hidden.sqr()?.sum(D::Minus1)?.to_vec1::<f32>()?);
         }
         Ok(Self { logits, classes, hidden_sq_norm })
+    }
+
+    /// All batches are computed before the results come over, in two pieces.
+    fn on_device(
+        network: &dyn Network,
+        images: &ImageSet,
+        normalisation: &Normalisation,
+        device: &Device,
+    ) -> Result<Self> {
+        let (mut logits, mut hidden_sq_norm) = (Vec::new(), Vec::new());
+        for first in (0..images.len()).step_by(BATCH) {
+            let last = (first + BATCH).min(images.len());
+            let x = normalisation.range(images, first, last, device)?;
+            let out = network.forward(&x, Mode::Eval)?;
+            logits.push(out.logits);
+            hidden_sq_norm.push(out.hidden.sqr()?.sum(D::Minus1)?);
+        }
+        let logits = Tensor::cat(&logits, 0)?.flatten_all()?.to_vec1::<f32>()?;
+        let hidden_sq_norm = Tensor::cat(&hidden_sq_norm, 0)?.to_vec1::<f32>()?;
+        Ok(Self { logits, classes: images.classes(), hidden_sq_norm })
     }
 
     /// Row-major logits `[n, classes]`.

@@ -14,6 +14,7 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`device`], [`device_choice`] | the CPU on kernels of ours, or any device of candle with the images on it |
 //! | [`data`] | training data with its normalisation; assembling augmented batches |
 //! | [`augment`] | crops and flips keyed by (epoch, example, copy) |
 //! | [`schedule`] | the learning rate over a run |
@@ -29,10 +30,14 @@
 pub mod augment;
 pub mod config;
 pub mod data;
+pub mod device;
+pub mod device_choice;
+mod epoch_loss;
 pub mod error;
 pub mod evaluate;
 pub mod full_run;
 pub mod objective;
+mod resident;
 pub mod sampling;
 pub mod schedule;
 pub mod score;
@@ -43,6 +48,8 @@ pub mod uniform_run;
 pub use augment::Augmentation;
 pub use config::{TrainConfig, TrainSettings};
 pub use data::TrainingData;
+pub use device::{Device, Precision};
+pub use device_choice::{DeviceChoice, Opened};
 pub use error::{Error, Result};
 pub use evaluate::Predictions;
 pub use full_run::FullRun;

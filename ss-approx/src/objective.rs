@@ -42,6 +42,6 @@ pub struct CrossEntropy;
 impl Objective for CrossEntropy {
     fn loss(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
         let out = session.network().forward(batch.x, Mode::Train)?;
-        Ok(ss_kernels::cross_entropy(&out.logits, batch.labels, None)?.loss)
+        Ok(session.backend().cross_entropy(&out.logits, batch.labels, None)?.loss)
     }
 }

@@ -8,7 +8,7 @@ use ss_sampler::Weights;
 use ss_seed::Seed;
 
 use crate::trainer::{Checkpoint, Run};
-use crate::{Predictions, Result, Sampling, Score, Session, Trainer};
+use crate::{Device, Predictions, Result, Sampling, Score, Session, Trainer};
 
 /// The checkpoint from which every candidate starts: weights *and* batch-normalisation statistics, taken
 /// from the middle of the uniform run. From there a bad sampler keeps hurting and a good one heals within an
@@ -66,6 +66,11 @@ impl SharedStart {
     /// Epochs of uniform training behind this start.
     pub fn epoch(&self) -> usize {
         self.epoch
+    }
+
+    /// The same start with its values on `device`, so that trials there begin with a copy on the device.
+    pub fn on(&self, device: &Device) -> Result<Self> {
+        Ok(Self { snapshot: self.snapshot.to_device(device.tensors())?, epoch: self.epoch })
     }
 
     /// All values of the checkpoint.

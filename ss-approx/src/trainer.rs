@@ -2,17 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::Device;
 use ss_data::{ImageSet, ImageShape};
 use ss_features::FeatureTable;
-use ss_kernels::{Sgd, SgdConfig};
+use ss_kernels::{Backend, Sgd, SgdConfig};
 use ss_models::{InputShape, Network, NetworkSpec, Parameters, Snapshot};
 use ss_sampler::EpochPlan;
 use ss_seed::Seed;
 
+use crate::epoch_loss::EpochLoss;
 use crate::sampling::Sampled;
 use crate::{
-    Batch, CrossEntropy, Error, LearningRate, Objective, Predictions, Result, Sampling, TrainConfig,
+    Batch, CrossEntropy, Device, Error, LearningRate, Objective, Predictions, Result, Sampling, TrainConfig,
     TrainSettings, TrainingData,
 };
 
@@ -75,7 +75,8 @@ pub struct Checkpoint {
 impl Trainer<'_> {
     /// A freshly initialised network, its weights drawn from `seed`.
     pub fn session(&self, seed: Seed) -> Result<Session<'_>> {
-        let parameters = Parameters::new(seed, self.device.clone());
+        let parameters =
+            Parameters::new(seed, self.device.tensors().clone()).with_backend(self.device.backend());
         let images = self.data.images();
         let ImageShape { channels, height, width } = images.shape();
         let input = InputShape { channels, height, width };
@@ -195,28 +196,30 @@ impl Session<'_> {
             }
             let plan = trainer.plan(run, epoch, draws, &mut sampled, self)?;
             let stream = run.seed.stream("augmentation").index(epoch as u64);
-            let mut total = 0.0;
+            let batches = trainer.data.normalisation().epoch(
+                trainer.data.images(),
+                plan.draws(),
+                config.augmentation,
+                stream,
+                &trainer.device,
+            )?;
+            let (mut losses, mut first) = (EpochLoss::new(&trainer.device), 0);
             for draws in plan.draws().chunks(config.batch_size) {
-                let (x, labels) = trainer.data.normalisation().batch(
-                    trainer.data.images(),
-                    draws,
-                    config.augmentation,
-                    stream,
-                    &trainer.device,
-                )?;
+                let (x, labels) = batches.batch(first..first + draws.len())?;
+                first += draws.len();
                 let progress = step as f64 / steps as f64;
                 let learning_rate = rate.at(step);
                 let batch = Batch { x: &x, labels: &labels, draws, step, epoch, progress, learning_rate };
                 let loss = objective.loss(&batch, self)?;
                 optimiser.step(&loss.backward()?, learning_rate)?;
-                total += f64::from(loss.to_scalar::<f32>()?) * draws.len() as f64;
+                losses.add(&loss, draws.len())?;
                 step += 1;
                 cost.trained += draws.len() as u64;
                 if after_step(step, self)?.is_break() {
                     return Ok(cost);
                 }
             }
-            let train_loss = total / draws as f64;
+            let train_loss = losses.mean()?;
             if !train_loss.is_finite() {
                 return Err(Error::Diverged { epoch, loss: train_loss });
             }
@@ -228,12 +231,18 @@ impl Session<'_> {
     /// A fresh optimiser of this network under the trainer's settings, its momentum at zero.
     pub fn optimiser(&self) -> Result<Sgd> {
         let TrainSettings { momentum, nesterov, weight_decay, .. } = *self.trainer.config;
-        Ok(Sgd::new(self.parameters.trainable(), SgdConfig { momentum, nesterov, weight_decay })?)
+        let config = SgdConfig { momentum, nesterov, weight_decay };
+        Ok(self.backend().sgd(self.parameters.trainable(), config)?)
     }
 
     /// What this network is trained with.
     pub fn trainer(&self) -> &Trainer<'_> {
         self.trainer
+    }
+
+    /// What its network, loss and optimiser run on.
+    pub fn backend(&self) -> Backend {
+        self.trainer.device.backend()
     }
 
     /// The network.

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::trainer::Run;
 use ss_approx::{
-    Batch, CrossEntropy, Error, Objective, Refresh, Sampling, Score, Session, TrainSettings, Trainer,
+    Batch, CrossEntropy, Device, Error, Objective, Refresh, Sampling, Score, Session, TrainSettings, Trainer,
     TrainingData, TrialResult, UniformRun, UniformRunConfig, Watch, WatchedTrial,
 };
 use ss_data::{ImageSet, ImageShape};

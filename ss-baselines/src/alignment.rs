@@ -22,6 +22,7 @@
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
+use ss_kernels::Backend;
 use ss_models::{Mode, Network, Parameters, Snapshot};
 
 use crate::Result;
@@ -106,7 +107,7 @@ fn differences(
     (x, labels): Batch,
     clean: Batch,
 ) -> Result<Vec<f64>> {
-    let direction = clean_gradient(network, clean)?;
+    let direction = clean_gradient(network, parameters.backend(), clean)?;
     let trained = parameters.trainable();
     let mut norms = (0.0, 0.0);
     for var in &trained {
@@ -129,17 +130,17 @@ fn differences(
             }
         }
         let logits = network.forward(x, Mode::Train)?.logits.detach();
-        example_losses("loss", &logits, labels)
+        example_losses(parameters.backend(), "loss", &logits, labels)
     };
     let (ahead, behind) = (losses_at(h)?, losses_at(-h)?);
     Ok(ahead.iter().zip(&behind).map(|(a, b)| (f64::from(*a) - f64::from(*b)) / (2.0 * h)).collect())
 }
 
 /// The gradient of the mean loss of the clean batch.
-fn clean_gradient(network: &dyn Network, (x, labels): Batch) -> Result<GradStore> {
+fn clean_gradient(network: &dyn Network, backend: Backend, (x, labels): Batch) -> Result<GradStore> {
     let logits = network.forward(x, Mode::Train)?.logits;
-    example_losses("clean loss", &logits, labels)?;
-    Ok(ss_kernels::cross_entropy(&logits, labels, None)?.loss.backward()?)
+    example_losses(backend, "clean loss", &logits, labels)?;
+    Ok(backend.cross_entropy(&logits, labels, None)?.loss.backward()?)
 }
 
 fn square_norm(t: &Tensor) -> Result<f64> {

@@ -107,16 +107,17 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     fn step(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
+        let backend = session.backend();
         let ours = session.network().forward(batch.x, Mode::Train)?.logits;
         let theirs = self.peer.network().forward(batch.x, Mode::Train)?.logits;
         let forget = self.method.forget_rate(self.rate, batch.epoch, self.epochs);
         let chosen = |logits: &Tensor| {
-            Ok::<_, Error>(small_losses(&example_losses("loss", logits, batch.labels)?, forget))
+            Ok::<_, Error>(small_losses(&example_losses(backend, "loss", logits, batch.labels)?, forget))
         };
         let (our_choice, their_choice) = (chosen(&ours)?, chosen(&theirs)?);
-        let loss = weighted_mean(&theirs, batch.labels, &our_choice)?;
+        let loss = weighted_mean(backend, &theirs, batch.labels, &our_choice)?;
         self.optimiser.step(&loss.backward()?, batch.learning_rate)?;
-        weighted_mean(&ours, batch.labels, &their_choice)
+        weighted_mean(backend, &ours, batch.labels, &their_choice)
     }
 }
 

@@ -56,7 +56,7 @@ impl Reweighted<'_> {
         // Two forward passes of the batch give the derivative along the clean gradient.
         self.cost = self.cost + Cost { forward: clean + 2 * n, backward: clean };
         let logits = session.network().forward(batch.x, Mode::Train)?.logits;
-        weighted_mean(&logits, batch.labels, &weights)
+        weighted_mean(session.backend(), &logits, batch.labels, &weights)
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 use candle_nn::ops::{log_softmax, softmax};
 use ss_approx::{Batch, EpochReport, Objective, Sampling, Session};
-use ss_kernels::cross_entropy;
+use ss_kernels::Backend;
 use ss_models::Mode;
 
 use crate::{Cost, Error, Information, Outcome, Result, Task, TrainingMethod};
@@ -57,8 +57,8 @@ impl Reed {
     ///
     /// # Errors
     /// Those of [`ss_kernels::cross_entropy`].
-    pub fn loss(&self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-        let given = cross_entropy(logits, labels, None)?.loss;
+    pub fn loss(&self, backend: Backend, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        let given = backend.cross_entropy(logits, labels, None)?.loss;
         let own = match self.target {
             PseudoTarget::Soft => {
                 let log_q = log_softmax(logits, D::Minus1)?;
@@ -66,7 +66,9 @@ impl Reed {
                     if self.stop_gradient { softmax(&logits.detach(), D::Minus1)? } else { log_q.exp()? };
                 (q * log_q)?.sum(D::Minus1)?.mean_all()?.neg()?
             }
-            PseudoTarget::Hard => cross_entropy(logits, &logits.detach().argmax(D::Minus1)?, None)?.loss,
+            PseudoTarget::Hard => {
+                backend.cross_entropy(logits, &logits.detach().argmax(D::Minus1)?, None)?.loss
+            }
         };
         Ok(((given * self.beta)? + (own * (1.0 - self.beta))?)?)
     }
@@ -75,7 +77,7 @@ impl Reed {
 impl Objective for Reed {
     fn loss(&mut self, batch: &Batch, session: &Session) -> ss_approx::Result<Tensor> {
         let out = session.network().forward(batch.x, Mode::Train)?;
-        Ok(Reed::loss(self, &out.logits, batch.labels)?)
+        Ok(Reed::loss(self, session.backend(), &out.logits, batch.labels)?)
     }
 }
 

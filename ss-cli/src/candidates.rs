@@ -3,20 +3,21 @@
 use std::ops::ControlFlow;
 
 use ss_approx::sampling::rank;
-use ss_approx::{Checkpoint, Trainer, TrialResult, UniformRun, Watch, WatchedTrial};
-use ss_bo::{Trial, TrialState};
+use ss_approx::{Checkpoint, SharedStart, Trainer, TrialResult, UniformRun, Watch, WatchedTrial};
+use ss_bo::{Suggestion, Trial, TrialState};
 use ss_data::ImageSet;
 use ss_seed::Seed;
 
+use crate::device_flags::check_alike;
 use crate::rule_space::RuleSpace;
 use crate::search::{SearchConfig, TrialRecord};
 use crate::{Error, Result};
 
 /// Everything that a candidate's trial depends on.
 pub(crate) struct Candidates<'a> {
-    trainer: &'a Trainer<'a>,
+    /// One a device; the first is that of trials that run alone.
+    lanes: Vec<Lane<'a>>,
     validation: &'a ImageSet,
-    uniform: &'a UniformRun,
     config: &'a SearchConfig,
     seed: Seed,
     pub(crate) rules: RuleSpace,
@@ -24,11 +25,17 @@ pub(crate) struct Candidates<'a> {
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
+/// A device that tries candidates, and the shared start on it.
+struct Lane<'a> {
+    trainer: Trainer<'a>,
+    start: SharedStart,
+}
+
 impl<'a> Candidates<'a> {
     pub(crate) fn new(
-        trainer: &'a Trainer<'a>,
+        trainer: &Trainer<'a>,
         validation: &'a ImageSet,
-        uniform: &'a UniformRun,
+        uniform: &UniformRun,
         config: &'a SearchConfig,
         seed: Seed,
     ) -> Result<Self> {
@@ -37,18 +44,47 @@ impl<'a> Candidates<'a> {
             None => None,
             Some(pruning) => Some(trainer.checkpoint(config.trial.epochs, pruning.after)?),
         };
-        Ok(Self { trainer, validation, uniform, config, seed, rules, checkpoint })
+        let lanes = lanes(trainer, uniform, config)?;
+        Ok(Self { lanes, validation, config, seed, rules, checkpoint })
+    }
+
+    /// How many candidates are tried side by side, at least 1.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.len()
     }
 
     /// Tries the candidate at `point`; `judge` says at the checkpoint, where there is one, whether it goes on.
     pub(crate) fn attempt(
         &self,
         point: &[f64],
+        judge: impl FnMut(&TrialResult) -> ControlFlow<()>,
+    ) -> Result<WatchedTrial> {
+        self.attempt_on(&self.lanes[0], point, judge)
+    }
+
+    /// Tries each of these candidates, at most as many as there are lanes, on a lane of its own.
+    pub(crate) fn attempt_side_by_side(&self, candidates: &[Suggestion]) -> Vec<Result<WatchedTrial>> {
+        let unwatched = |_: &TrialResult| ControlFlow::Continue(());
+        std::thread::scope(|scope| {
+            let lanes = self.lanes.iter().zip(candidates);
+            let threads: Vec<_> = lanes
+                .map(|(lane, candidate)| scope.spawn(move || self.attempt_on(lane, &candidate.x, unwatched)))
+                .collect();
+            // A panic goes on as it would have without threads.
+            let joined =
+                threads.into_iter().map(|t| t.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
+            joined.collect()
+        })
+    }
+
+    fn attempt_on(
+        &self,
+        Lane { trainer, start }: &Lane,
+        point: &[f64],
         mut judge: impl FnMut(&TrialResult) -> ControlFlow<()>,
     ) -> Result<WatchedTrial> {
         let weights = self.rules.weights(point)?;
-        let (start, config, seed) = (&self.uniform.start, self.config.trial, self.seed.derive("trials", 0));
-        let (trainer, validation) = (self.trainer, self.validation);
+        let (config, seed, validation) = (self.config.trial, self.seed.derive("trials", 0), self.validation);
         Ok(match self.checkpoint {
             Some(at) => {
                 let watch = Watch { at, judge: &mut judge };
@@ -104,8 +140,28 @@ impl<'a> Candidates<'a> {
         let up_to_checkpoint = self.checkpoint.map_or(self.config.trial.epochs, |at| at.epochs);
         let epochs =
             (trials.len() - stopped) as f64 * self.config.trial.epochs + stopped as f64 * up_to_checkpoint;
-        epochs / self.trainer.config.epochs as f64
+        epochs / self.lanes[0].trainer.config.epochs as f64
     }
+}
+
+/// The devices of the search, each with the shared start.
+fn lanes<'a>(trainer: &Trainer<'a>, uniform: &UniformRun, config: &SearchConfig) -> Result<Vec<Lane<'a>>> {
+    if config.devices.len() <= 1 {
+        return Ok(vec![Lane { trainer: trainer.clone(), start: uniform.start.clone() }]);
+    }
+    check_alike(&config.devices)?;
+    if config.pruning.is_some() {
+        return Err(Error::InvalidSetting {
+            setting: "--prune",
+            found: format!("{} devices", config.devices.len()),
+            expected: "one device: which trials are stopped would depend on who is faster",
+        });
+    }
+    let lane = |device: &ss_approx::Device| -> Result<Lane<'a>> {
+        let trainer = Trainer { device: device.clone(), ..trainer.clone() };
+        Ok(Lane { start: uniform.start.on(device)?, trainer })
+    };
+    config.devices.iter().map(lane).collect()
 }
 
 /// Whether an error says something about the candidate, so that the search goes on: training diverged under

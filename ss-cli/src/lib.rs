@@ -24,6 +24,7 @@
 
 pub mod artifact;
 mod candidates;
+pub mod device_flags;
 pub mod error;
 pub mod experiment;
 pub mod external_study;
@@ -42,6 +43,7 @@ pub mod search;
 pub mod selection;
 pub mod study;
 
+pub use device_flags::DeviceFlags;
 pub use error::{Error, Result};
 pub use experiment::{Experiment, ExperimentConfig, ValidationLabels};
 pub use method::{Method, MethodResult, Setup};

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Checkpoint, Trainer, UniformRun, WatchedTrial};
+use ss_approx::{Checkpoint, Device, Trainer, UniformRun, WatchedTrial};
 use ss_bo::{BayesOpt, Convergence, Optimizer, Outcome, QuantileRule, Suggestion, Trial, TrialId};
 use ss_data::{ImageSet, JournalFile};
 use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
@@ -33,6 +33,10 @@ pub struct SearchConfig {
     pub convergence: Option<Convergence>,
     /// When a trial ends before its time.
     pub pruning: Option<Pruning>,
+    /// Where candidates are tried. Several devices try one each, side by side: as many candidates are asked for
+    /// before the first of them is known, and their outcomes are recorded in the order in which they were asked for, so that
+    /// the result does not depend on who finishes first. None stands for the trainer's device.
+    pub devices: Vec<Device>,
 }
 
 /// Early stopping of trials that are clearly worse than others.
@@ -175,33 +179,60 @@ pub fn search(
         report(trial)?;
     }
     let mut scores = BTreeMap::new();
-    let mut cut_short = study.unfinished()?.into_iter();
+    let mut cut_short = study.unfinished()?;
     loop {
-        let next = match cut_short.next() {
-            Some(suggestion) => Some(suggestion),
-            None => study.ask_if(|bo| wants_more(config, bo))?,
+        let round = next_round(&study, config, candidates.lanes(), &mut cut_short)?;
+        let tried = match &round[..] {
+            [] => break,
+            [one] => vec![attempt(&candidates, &study, config.pruning.as_ref(), one.id, &one.x)],
+            several => candidates.attempt_side_by_side(several),
         };
-        let Some(Suggestion { id, x, origin }) = next else { break };
-        let outcome = match attempt(&candidates, &study, config.pruning.as_ref(), id, &x) {
-            Ok(WatchedTrial::Finished(result)) => {
-                scores.insert(id, candidates.example_scores(&result)?);
-                Outcome::Score(result.score)
-            }
-            Ok(WatchedTrial::Stopped(result)) => Outcome::Pruned { score: result.score },
-            Err(error) if is_candidates_fault(&error) => Outcome::Failed { reason: error.to_string() },
-            Err(error) => return Err(error),
-        };
-        if study.tell(id, outcome.clone())? {
-            report(&Trial { id, x, origin, state: outcome.into() })?;
-        } else {
-            // Another process has closed the trial meanwhile, and the record is what counts.
-            scores.remove(&id);
-            if let Some(trial) = study.load()?.optimizer().trials().get(id.0 as usize) {
-                report(trial)?;
+        for (Suggestion { id, x, origin }, tried) in round.into_iter().zip(tried) {
+            let outcome = match tried {
+                Ok(WatchedTrial::Finished(result)) => {
+                    scores.insert(id, candidates.example_scores(&result)?);
+                    Outcome::Score(result.score)
+                }
+                Ok(WatchedTrial::Stopped(result)) => Outcome::Pruned { score: result.score },
+                Err(error) if is_candidates_fault(&error) => Outcome::Failed { reason: error.to_string() },
+                Err(error) => return Err(error),
+            };
+            if study.tell(id, outcome.clone())? {
+                report(&Trial { id, x, origin, state: outcome.into() })?;
+            } else {
+                // Another process has closed the trial meanwhile, and the record is what counts.
+                scores.remove(&id);
+                if let Some(trial) = study.load()?.optimizer().trials().get(id.0 as usize) {
+                    report(trial)?;
+                }
             }
         }
     }
     conclude(candidates, &study, config, scores)
+}
+
+/// The candidates to try next, one for each of `lanes` devices; none when the search has ended.
+///
+/// Trials number `k lanes` to `(k + 1) lanes - 1` make a round. One that was cut short while it was asked for is filled up;
+/// of one that had all its trials those are left that have no outcome. So a search that goes on after a kill asks with the same
+/// trials known as one that was not killed.
+fn next_round(
+    study: &Study<BayesOpt>,
+    config: &SearchConfig,
+    lanes: usize,
+    cut_short: &mut Vec<Suggestion>,
+) -> Result<Vec<Suggestion>> {
+    let mut round: Vec<Suggestion> = cut_short.drain(..lanes.min(cut_short.len())).collect();
+    while round.last().is_none_or(|last| !(last.id.0 + 1).is_multiple_of(lanes as u64)) {
+        if round.len() == lanes || !cut_short.is_empty() {
+            break;
+        }
+        match study.ask_if(|bo| wants_more(config, bo))? {
+            Some(suggestion) => round.push(suggestion),
+            None => break,
+        }
+    }
+    Ok(round)
 }
 
 /// Whether another candidate is to be tried.

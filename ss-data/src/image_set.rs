@@ -1,6 +1,7 @@
 //! Images in memory: bytes in NCHW order, one label each.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,8 @@ pub struct ChannelStatistics {
 pub struct ImageSet {
     shape: ImageShape,
     classes: usize,
-    pixels: Vec<u8>,
+    /// Shared by clones and by sets of other labels.
+    pixels: Arc<Vec<u8>>,
     labels: Vec<u32>,
 }
 
@@ -91,7 +93,7 @@ impl ImageSet {
             });
         }
         check_labels(&labels, classes)?;
-        Ok(Self { shape, classes, pixels, labels })
+        Ok(Self { shape, classes, pixels: Arc::new(pixels), labels })
     }
 
     /// Number of images, at least 1.
@@ -124,6 +126,12 @@ impl ImageSet {
         &self.pixels
     }
 
+    /// All bytes as clones of this set and sets of other labels share them: who keeps a copy elsewhere can tell by
+    /// the address that it is one of these images.
+    pub fn shared_pixels(&self) -> &Arc<Vec<u8>> {
+        &self.pixels
+    }
+
     /// The bytes of image `i`, CHW.
     ///
     /// # Panics
@@ -145,7 +153,7 @@ impl ImageSet {
             pixels.extend_from_slice(self.image(i));
         }
         let labels = indices.iter().map(|&i| self.labels[i]).collect();
-        Self { shape: self.shape, classes: self.classes, pixels, labels }
+        Self { shape: self.shape, classes: self.classes, pixels: Arc::new(pixels), labels }
     }
 
     /// The same images with other labels, such as noisy ones.

@@ -34,18 +34,7 @@ pub struct CrossEntropy {
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<CrossEntropy> {
-    let (n, k) = logits.dims2()?;
-    if n * k == 0 {
-        bail!("cross_entropy: the logits must hold at least one value, found {:?}", logits.dims());
-    }
-    if targets.dims() != [n] || targets.dtype() != DType::U32 {
-        bail!("cross_entropy: targets must be u32 [{n}], found {:?} {:?}", targets.dtype(), targets.dims());
-    }
-    if let Some(w) = weights
-        && w.dims() != [n]
-    {
-        bail!("cross_entropy: weights must be [{n}], found {:?}", w.dims());
-    }
+    let (n, k) = check(logits, targets, weights)?;
     if !graph::is_ours(logits) || !targets.device().is_cpu() || !weights.is_none_or(graph::is_ours) {
         return stock(logits, targets, weights);
     }
@@ -101,6 +90,33 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>
         loss: logits.apply_op1(op)?,
         per_example: Tensor::from_vec(per_example, n, &Device::Cpu)?,
     })
+}
+
+/// [`cross_entropy`] by candle's own operations.
+pub(crate) fn candle_cross_entropy(
+    logits: &Tensor,
+    targets: &Tensor,
+    weights: Option<&Tensor>,
+) -> Result<CrossEntropy> {
+    check(logits, targets, weights)?;
+    stock(logits, targets, weights)
+}
+
+/// Checks the shapes and returns `(n, k)`.
+fn check(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<(usize, usize)> {
+    let (n, k) = logits.dims2()?;
+    if n * k == 0 {
+        bail!("cross_entropy: the logits must hold at least one value, found {:?}", logits.dims());
+    }
+    if targets.dims() != [n] || targets.dtype() != DType::U32 {
+        bail!("cross_entropy: targets must be u32 [{n}], found {:?} {:?}", targets.dtype(), targets.dims());
+    }
+    if let Some(w) = weights
+        && w.dims() != [n]
+    {
+        bail!("cross_entropy: weights must be [{n}], found {:?}", w.dims());
+    }
+    Ok((n, k))
 }
 
 fn stock(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<CrossEntropy> {

@@ -8,7 +8,7 @@
 //!
 //! On the CPU with `f32` the kernels of this crate run, with AVX-512 or AVX2 where the CPU has them
 //! (see [`Isa`]) and on the current rayon pool. Everything else (CUDA, Metal, `f64`) falls through to
-//! candle's own operations.
+//! candle's own operations. [`Backend`] has the same operations and can be told to take candle's on the CPU too.
 //!
 //! Results do not depend on the number of threads: work is cut by shape alone and partial sums are added
 //! in a fixed order.
@@ -33,6 +33,7 @@
 //! ```
 
 mod activation;
+mod backend;
 mod batch_norm;
 mod conv;
 mod cross_entropy;
@@ -45,6 +46,7 @@ mod sgd;
 mod simd;
 
 pub use activation::Activation;
+pub use backend::Backend;
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
 pub use conv::{Conv2dSpec, conv2d, conv2d_folded};
 pub use cross_entropy::{CrossEntropy, cross_entropy};

@@ -13,13 +13,10 @@ use crate::parallel;
 /// # Errors
 /// An input that is not of rank four or is empty.
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
-    let (n, c, h, w) = x.dims4()?;
-    if n * c * h * w == 0 {
-        bail!("global_avg_pool2d: the input must hold at least one value, found {:?}", x.dims());
-    }
     if !graph::is_ours(x) {
-        return x.flatten_from(2)?.mean(2);
+        return candle_global_avg_pool2d(x);
     }
+    let (n, c, h, w) = dims_of_some(x)?;
     let input = graph::enter(x)?;
     let area = h * w;
     let means = with_data(&input.data, |x| {
@@ -42,6 +39,20 @@ pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
     } else {
         Tensor::from_vec(op.means, (n, c), &Device::Cpu)
     }
+}
+
+/// [`global_avg_pool2d`] by candle's own operations.
+pub(crate) fn candle_global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
+    dims_of_some(x)?;
+    x.flatten_from(2)?.mean(2)
+}
+
+fn dims_of_some(x: &Tensor) -> Result<(usize, usize, usize, usize)> {
+    let (n, c, h, w) = x.dims4()?;
+    if n * c * h * w == 0 {
+        bail!("global_avg_pool2d: the input must hold at least one value, found {:?}", x.dims());
+    }
+    Ok((n, c, h, w))
 }
 
 struct GlobalAvgPool {
@@ -87,26 +98,32 @@ impl CustomOp1 for GlobalAvgPool {
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
     let window = Window::new("max_pool2d", x, kernel, stride, padding)?;
     if !graph::is_ours(x) {
-        // Candle has no padding here; the lowest finite value never wins over a real one, and no
-        // window lies in the padding alone.
-        let lowest = |dim: usize| -> Result<Tensor> {
-            let mut dims = x.dims().to_vec();
-            dims[dim] = padding;
-            (Tensor::ones(dims, x.dtype(), x.device())? * -1e30)?.detach().to_dtype(x.dtype())
-        };
-        let x = if padding == 0 {
-            x.clone()
-        } else {
-            let rows = lowest(2)?;
-            let x = Tensor::cat(&[&rows, x, &rows], 2)?;
-            let mut dims = x.dims().to_vec();
-            dims[3] = padding;
-            let columns = (Tensor::ones(dims, x.dtype(), x.device())? * -1e30)?;
-            Tensor::cat(&[&columns, &x, &columns], 3)?
-        };
-        return stock_max_pool(&x, kernel, stride);
+        return candle_max_pool2d(x, kernel, stride, padding);
     }
     pool(x, window, true)
+}
+
+/// [`max_pool2d`] by candle's own operations.
+pub(crate) fn candle_max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    Window::new("max_pool2d", x, kernel, stride, padding)?;
+    // Candle has no padding here; the lowest finite value never wins over a real one, and no
+    // window lies in the padding alone.
+    let lowest = |dim: usize| -> Result<Tensor> {
+        let mut dims = x.dims().to_vec();
+        dims[dim] = padding;
+        (Tensor::ones(dims, x.dtype(), x.device())? * -1e30)?.detach().to_dtype(x.dtype())
+    };
+    let x = if padding == 0 {
+        x.clone()
+    } else {
+        let rows = lowest(2)?;
+        let x = Tensor::cat(&[&rows, x, &rows], 2)?;
+        let mut dims = x.dims().to_vec();
+        dims[3] = padding;
+        let columns = (Tensor::ones(dims, x.dtype(), x.device())? * -1e30)?.detach();
+        Tensor::cat(&[&columns, &x, &columns], 3)?
+    };
+    stock_max_pool(&x, kernel, stride)
 }
 
 /// Candle's own max pooling has a gradient only where windows do not overlap, so the maximum is taken
@@ -140,24 +157,30 @@ fn stock_max_pool(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
 pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
     let window = Window::new("avg_pool2d", x, kernel, stride, 0)?;
     if !graph::is_ours(x) {
-        let (_, _, h, w) = x.dims4()?;
-        let (oh, ow) = ((h - kernel) / stride + 1, (w - kernel) / stride + 1);
-        let mut sum: Option<Tensor> = None;
-        for (i, j) in (0..kernel).flat_map(|i| (0..kernel).map(move |j| (i, j))) {
-            let ids = |first: usize, count: usize| -> Result<Tensor> {
-                let ids: Vec<u32> = (0..count).map(|k| (first + k * stride) as u32).collect();
-                Tensor::from_vec(ids, count, x.device())
-            };
-            let view = x.index_select(&ids(i, oh)?, 2)?.index_select(&ids(j, ow)?, 3)?;
-            sum = Some(match sum {
-                Some(s) => (s + view)?,
-                None => view,
-            });
-        }
-        let sum = sum.ok_or_else(|| candle_core::Error::Msg("avg_pool2d: empty".into()))?;
-        return sum / (kernel * kernel) as f64;
+        return candle_avg_pool2d(x, kernel, stride);
     }
     pool(x, window, false)
+}
+
+/// [`avg_pool2d`] by candle's own operations.
+pub(crate) fn candle_avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    Window::new("avg_pool2d", x, kernel, stride, 0)?;
+    let (_, _, h, w) = x.dims4()?;
+    let (oh, ow) = ((h - kernel) / stride + 1, (w - kernel) / stride + 1);
+    let mut sum: Option<Tensor> = None;
+    for (i, j) in (0..kernel).flat_map(|i| (0..kernel).map(move |j| (i, j))) {
+        let ids = |first: usize, count: usize| -> Result<Tensor> {
+            let ids: Vec<u32> = (0..count).map(|k| (first + k * stride) as u32).collect();
+            Tensor::from_vec(ids, count, x.device())
+        };
+        let view = x.index_select(&ids(i, oh)?, 2)?.index_select(&ids(j, ow)?, 3)?;
+        sum = Some(match sum {
+            Some(s) => (s + view)?,
+            None => view,
+        });
+    }
+    let sum = sum.ok_or_else(|| candle_core::Error::Msg("avg_pool2d: empty".into()))?;
+    sum / (kernel * kernel) as f64
 }
 
 #[derive(Clone, Copy)]

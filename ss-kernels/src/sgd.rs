@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 
-use crate::graph;
 use crate::memory::SharedMut;
 use crate::parallel;
+use crate::{Backend, graph};
 
 /// Settings of [`Sgd`].
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,7 @@ impl Default for SgdConfig {
 pub struct Sgd {
     params: Vec<Param>,
     config: SgdConfig,
+    backend: Backend,
 }
 
 struct Param {
@@ -52,6 +53,10 @@ impl Sgd {
     /// # Errors
     /// A setting outside its range.
     pub fn new(vars: Vec<Var>, config: SgdConfig) -> Result<Self> {
+        Self::on(Backend::Kernels, vars, config)
+    }
+
+    pub(crate) fn on(backend: Backend, vars: Vec<Var>, config: SgdConfig) -> Result<Self> {
         let SgdConfig { momentum, nesterov, weight_decay } = config;
         if !(0.0..1.0).contains(&momentum) {
             bail!("Sgd: momentum must lie in [0, 1), found {momentum}");
@@ -63,7 +68,7 @@ impl Sgd {
             bail!("Sgd: weight_decay must be finite and at least 0, found {weight_decay}");
         }
         let params = vars.into_iter().map(|var| Param { var, momentum: None }).collect();
-        Ok(Self { params, config })
+        Ok(Self { params, config, backend })
     }
 
     /// One step with learning rate `lr`. Parameters without a gradient in `grads` are left alone.
@@ -79,7 +84,8 @@ impl Sgd {
             if grad.dims() != var.dims() {
                 bail!("Sgd: gradient {:?} of a parameter {:?}", grad.dims(), var.dims());
             }
-            if graph::is_ours(var) && graph::is_ours(grad) && var.is_contiguous() {
+            let ours = self.backend == Backend::Kernels && graph::is_ours(var) && graph::is_ours(grad);
+            if ours && var.is_contiguous() {
                 step_in_place(&self.config, var, momentum, grad, lr)?;
             } else {
                 step_stock(&self.config, var, momentum, grad, lr)?;

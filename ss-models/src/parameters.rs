@@ -13,6 +13,7 @@ use candle_nn::init::{Init, NormalOrUniform};
 use candle_nn::var_builder::SimpleBackend;
 use rand::Rng;
 use rand_distr::StandardNormal;
+use ss_kernels::Backend;
 use ss_seed::{Seed, Stream};
 
 use crate::{Error, Result};
@@ -28,12 +29,25 @@ pub struct Parameters {
     values: Arc<Mutex<BTreeMap<String, Var>>>,
     stream: Stream,
     device: Device,
+    backend: Backend,
 }
 
 impl Parameters {
     /// An empty store whose values will be initialised from `seed` and live on `device`.
     pub fn new(seed: Seed, device: Device) -> Self {
-        Self { values: Arc::default(), stream: seed.stream("initial-weights"), device }
+        let stream = seed.stream("initial-weights");
+        Self { values: Arc::default(), stream, device, backend: Backend::default() }
+    }
+
+    /// The same store; networks that are built in it from now on run on `backend`.
+    #[must_use]
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
+    }
+
+    /// What the networks built in this store run on: [`Backend::Kernels`] unless said otherwise.
+    pub fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// The builder to construct a candle-nn model from.
@@ -70,7 +84,7 @@ impl Parameters {
         Ok(Snapshot { values })
     }
 
-    /// Overwrites all values with those of a snapshot of the same network.
+    /// Overwrites all values with those of a snapshot of the same network, which may lie on another device.
     ///
     /// # Errors
     /// [`Error::SnapshotMismatch`] when a name is missing on either side or a shape differs; nothing is
@@ -93,7 +107,7 @@ impl Parameters {
                 name: name.clone(),
                 what: "is missing from the snapshot".into(),
             })?;
-            var.set(tensor)?;
+            var.set(&tensor.to_device(var.device())?)?;
         }
         Ok(())
     }
@@ -172,6 +186,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A copy on `device`; the tensors themselves where they lie there already.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let moved = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.to_device(device)?));
+        Ok(Self { values: self.values.iter().map(moved).collect::<Result<_>>()? })
+    }
+
     /// The values by name, under the names that PyTorch users expect (`layer1.0.conv1.weight`, ...).
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.values

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use ss_kernels::Activation;
+use ss_kernels::{Activation, Backend};
 
 use crate::layers::{ConvBn, ConvConfig, Head};
 use crate::{Mode, Network, Output, Result};
@@ -33,6 +33,7 @@ impl Plain {
         config: &PlainConfig,
         channels: usize,
         classes: usize,
+        backend: Backend,
         vb: &VarBuilder,
     ) -> Result<Self> {
         let mut inputs = channels;
@@ -40,10 +41,10 @@ impl Plain {
         for (i, &(outputs, stride)) in config.layers.iter().enumerate() {
             let conv = ConvConfig { inputs, outputs, kernel: 3, stride };
             let (weights, norm) = (vb.pp(format!("conv{i}")), vb.pp(format!("bn{i}")));
-            layers.push(ConvBn::new(conv, Activation::Relu, weights, norm)?);
+            layers.push(ConvBn::new(conv, Activation::Relu, backend, weights, norm)?);
             inputs = outputs;
         }
-        Ok(Self { layers, head: Head::new(inputs, classes, vb.pp("fc"))? })
+        Ok(Self { layers, head: Head::new(inputs, classes, backend, vb.pp("fc"))? })
     }
 }
 

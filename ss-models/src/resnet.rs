@@ -5,7 +5,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use ss_kernels::Activation;
+use ss_kernels::{Activation, Backend};
 
 use crate::layers::{ConvBn, ConvConfig, Head};
 use crate::{Mode, Network, Output, Result};
@@ -50,21 +50,22 @@ impl ResNet {
         config: &ResNetConfig,
         channels: usize,
         classes: usize,
+        backend: Backend,
         vb: &VarBuilder,
     ) -> Result<Self> {
         let mut inputs = config.widths[0];
         let stem = ConvConfig { inputs: channels, outputs: inputs, kernel: 3, stride: 1 };
-        let stem = ConvBn::new(stem, Activation::Relu, vb.pp("conv1"), vb.pp("bn1"))?;
+        let stem = ConvBn::new(stem, Activation::Relu, backend, vb.pp("conv1"), vb.pp("bn1"))?;
         let mut blocks = Vec::new();
         for (stage, (&count, &outputs)) in config.blocks.iter().zip(&config.widths).enumerate() {
             for block in 0..count {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let vb = vb.pp(format!("layer{}.{block}", stage + 1));
-                blocks.push(BasicBlock::new(inputs, outputs, stride, &vb)?);
+                blocks.push(BasicBlock::new(inputs, outputs, stride, backend, &vb)?);
                 inputs = outputs;
             }
         }
-        Ok(Self { stem, blocks, head: Head::new(inputs, classes, vb.pp("fc"))? })
+        Ok(Self { stem, blocks, head: Head::new(inputs, classes, backend, vb.pp("fc"))? })
     }
 }
 
@@ -87,7 +88,7 @@ struct BasicBlock {
 }
 
 impl BasicBlock {
-    fn new(inputs: usize, outputs: usize, stride: usize, vb: &VarBuilder) -> Result<Self> {
+    fn new(inputs: usize, outputs: usize, stride: usize, backend: Backend, vb: &VarBuilder) -> Result<Self> {
         let first = ConvConfig { inputs, outputs, kernel: 3, stride };
         let second = ConvConfig { inputs: outputs, outputs, kernel: 3, stride: 1 };
         let shortcut = if stride == 1 && inputs == outputs {
@@ -95,11 +96,11 @@ impl BasicBlock {
         } else {
             let config = ConvConfig { inputs, outputs, kernel: 1, stride };
             let vb = vb.pp("downsample");
-            Some(ConvBn::new(config, Activation::Identity, vb.pp("0"), vb.pp("1"))?)
+            Some(ConvBn::new(config, Activation::Identity, backend, vb.pp("0"), vb.pp("1"))?)
         };
         Ok(Self {
-            first: ConvBn::new(first, Activation::Relu, vb.pp("conv1"), vb.pp("bn1"))?,
-            second: ConvBn::new(second, Activation::Relu, vb.pp("conv2"), vb.pp("bn2"))?,
+            first: ConvBn::new(first, Activation::Relu, backend, vb.pp("conv1"), vb.pp("bn1"))?,
+            second: ConvBn::new(second, Activation::Relu, backend, vb.pp("conv2"), vb.pp("bn2"))?,
             shortcut,
         })
     }

@@ -66,11 +66,15 @@ impl NetworkSpec {
                 "use larger images or a network of fewer stages",
             ));
         }
-        let vb = parameters.var_builder();
+        let (backend, vb) = (parameters.backend(), parameters.var_builder());
         Ok(match self {
-            Self::ResNet(config) => Box::new(ResNet::new(config, input.channels, classes, &vb)?),
-            Self::WideResNet(config) => Box::new(WideResNet::new(config, input.channels, classes, &vb)?),
-            Self::SixConv => Box::new(Plain::new(&PlainConfig::six_conv(), input.channels, classes, &vb)?),
+            Self::ResNet(config) => Box::new(ResNet::new(config, input.channels, classes, backend, &vb)?),
+            Self::WideResNet(config) => {
+                Box::new(WideResNet::new(config, input.channels, classes, backend, &vb)?)
+            }
+            Self::SixConv => {
+                Box::new(Plain::new(&PlainConfig::six_conv(), input.channels, classes, backend, &vb)?)
+            }
         })
     }
 

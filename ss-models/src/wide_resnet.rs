@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use ss_kernels::{Activation, Conv2dSpec, conv2d};
+use ss_kernels::{Activation, Backend, Conv2dSpec};
 
 use crate::layers::{BatchNorm, ConvBn, ConvConfig, Head, conv_weight, in_mode};
 use crate::{Mode, Network, Output, Result};
@@ -24,6 +24,7 @@ pub struct WideResNet {
     blocks: Vec<Block>,
     norm: BatchNorm,
     head: Head,
+    backend: Backend,
 }
 
 impl WideResNetConfig {
@@ -43,6 +44,7 @@ impl WideResNet {
         config: &WideResNetConfig,
         channels: usize,
         classes: usize,
+        backend: Backend,
         vb: &VarBuilder,
     ) -> Result<Self> {
         let stem = ConvConfig { inputs: channels, outputs: 16, kernel: 3, stride: 1 };
@@ -53,7 +55,7 @@ impl WideResNet {
             for block in 0..(config.depth - 4) / 6 {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let vb = vb.pp(format!("block{}.{block}", stage + 1));
-                blocks.push(Block::new(inputs, outputs, stride, &vb)?);
+                blocks.push(Block::new(inputs, outputs, stride, backend, &vb)?);
                 inputs = outputs;
             }
         }
@@ -61,15 +63,16 @@ impl WideResNet {
             stem: conv_weight(stem, vb.pp("conv1"))?,
             stem_spec: stem.spec(),
             blocks,
-            norm: BatchNorm::new(inputs, vb.pp("bn1"))?,
-            head: Head::new(inputs, classes, vb.pp("fc"))?,
+            norm: BatchNorm::new(inputs, backend, vb.pp("bn1"))?,
+            head: Head::new(inputs, classes, backend, vb.pp("fc"))?,
+            backend,
         })
     }
 }
 
 impl Network for WideResNet {
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
-        let mut x = conv2d(x, &in_mode(&self.stem, mode), self.stem_spec)?;
+        let mut x = self.backend.conv2d(x, &in_mode(&self.stem, mode), self.stem_spec)?;
         for block in &self.blocks {
             x = block.forward(&x, mode)?;
         }
@@ -87,10 +90,11 @@ struct Block {
     second: Tensor,
     second_spec: Conv2dSpec,
     shortcut: Option<(Tensor, Conv2dSpec)>,
+    backend: Backend,
 }
 
 impl Block {
-    fn new(inputs: usize, outputs: usize, stride: usize, vb: &VarBuilder) -> Result<Self> {
+    fn new(inputs: usize, outputs: usize, stride: usize, backend: Backend, vb: &VarBuilder) -> Result<Self> {
         let first = ConvConfig { inputs, outputs, kernel: 3, stride };
         let second = ConvConfig { inputs: outputs, outputs, kernel: 3, stride: 1 };
         let shortcut = if stride == 1 && inputs == outputs {
@@ -100,20 +104,21 @@ impl Block {
             Some((conv_weight(config, vb.pp("shortcut"))?, config.spec()))
         };
         Ok(Self {
-            norm: BatchNorm::new(inputs, vb.pp("bn1"))?,
-            first: ConvBn::new(first, Activation::Relu, vb.pp("conv1"), vb.pp("bn2"))?,
+            norm: BatchNorm::new(inputs, backend, vb.pp("bn1"))?,
+            first: ConvBn::new(first, Activation::Relu, backend, vb.pp("conv1"), vb.pp("bn2"))?,
             second: conv_weight(second, vb.pp("conv2"))?,
             second_spec: second.spec(),
             shortcut,
+            backend,
         })
     }
 
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let a = self.norm.forward(x, None, Activation::Relu, mode)?;
         let y = self.first.forward(&a, None, mode)?;
-        let y = conv2d(&y, &in_mode(&self.second, mode), self.second_spec)?;
+        let y = self.backend.conv2d(&y, &in_mode(&self.second, mode), self.second_spec)?;
         let residual = match &self.shortcut {
-            Some((weight, spec)) => conv2d(&a, &in_mode(weight, mode), *spec)?,
+            Some((weight, spec)) => self.backend.conv2d(&a, &in_mode(weight, mode), *spec)?,
             None => x.clone(),
         };
         Ok((y + residual)?)

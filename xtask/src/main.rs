@@ -2,6 +2,7 @@
 
 mod bench;
 mod chart;
+mod check_cuda;
 mod fidelity;
 mod figure1;
 mod figure3;
@@ -48,6 +49,8 @@ enum Task {
     ReproduceFidelity(Box<fidelity::Args>),
     /// Benchmarks
     Bench(bench::Args),
+    /// Builds and links everything for CUDA, with a compiler that it installs under target/; needs no GPU
+    CheckCuda(check_cuda::Args),
     /// Checks the rules of the source tree: module headers, file sizes, licences.
     Tidy,
 }
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::ReproduceFigure1(args) => figure1::run(*args),
         Task::ReproduceTransfer(args) => transfer::run(*args),
         Task::Bench(args) => bench::run(args),
+        Task::CheckCuda(args) => check_cuda::run_task(&args),
         Task::Tidy => tidy::run(),
     };
     match result {

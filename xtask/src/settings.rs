@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use ss_approx::Score;
-use ss_cli::{Experiment, ExperimentConfig, NoiseSource, Recipe, ValidationLabels};
+use ss_approx::{Device, Score};
+use ss_cli::{DeviceFlags, Experiment, ExperimentConfig, NoiseSource, Recipe, ValidationLabels};
 use ss_data::{Dataset, DatasetKind};
 use ss_sampler::{SamplerSpec, Transform};
 use ss_seed::Seed;
@@ -93,13 +93,16 @@ pub(crate) struct Args {
     /// Epochs between re-readings of the features in the final training; 0 never re-reads
     #[arg(long)]
     refresh: Option<usize>,
-    /// Units computed side by side; each gets its share of the threads [default: one a core for digits, 1 else]
+    /// Units computed side by side; each gets its share of the threads [default: one a core for digits on
+    /// the CPU, else one a device]
     #[arg(long)]
     jobs: Option<usize>,
     /// Where the journal and the results go; what is finished there is not computed again
     /// [default: runs/TASK-PROFILE-DATASET]
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceFlags,
     /// No progress display
     #[arg(long, short)]
     quiet: bool,
@@ -118,6 +121,8 @@ pub(crate) struct Settings {
     pub(crate) first_seed: u64,
     pub(crate) jobs: usize,
     pub(crate) threads: usize,
+    /// Where networks are trained; units side by side are dealt to them in turn.
+    pub(crate) devices: Vec<Device>,
     pub(crate) out: PathBuf,
     pub(crate) quiet: bool,
 }
@@ -132,7 +137,10 @@ impl Settings {
             bail!("--seeds {seeds}: expected at least 1, and at most 10000");
         }
         let threads = rayon::current_num_threads();
-        let jobs = args.jobs.unwrap_or(if dataset == DatasetKind::Digits { threads } else { 1 });
+        let devices = args.device.open(args.quiet)?;
+        let on_cpu = devices.iter().all(|device| matches!(device, Device::Cpu));
+        let one_a_core = on_cpu && dataset == DatasetKind::Digits;
+        let jobs = args.jobs.unwrap_or(if one_a_core { threads } else { devices.len() });
         if jobs == 0 {
             bail!("--jobs 0: expected at least 1");
         }
@@ -148,6 +156,7 @@ impl Settings {
             first_seed: args.first_seed.into(),
             jobs,
             threads,
+            devices,
             out: args.out.unwrap_or_else(|| format!("runs/{task}-{profile}-{dataset}").into()),
             quiet: args.quiet,
         })
@@ -187,7 +196,7 @@ impl Settings {
 
     /// Everything here that changes a result, apart from seeds.
     pub(crate) fn fingerprint(&self, dataset: &Dataset) -> Result<Value> {
-        Ok(json!({
+        let mut fingerprint = json!({
             "version": env!("CARGO_PKG_VERSION"),
             // Of the cells: 2 since they hold top-5.
             "format": 2,
@@ -196,7 +205,12 @@ impl Settings {
             "recipe": serde_json::to_value(&self.recipe)?,
             "spec": serde_json::to_value(&self.spec)?,
             "validation_labels": serde_json::to_value(self.validation_labels)?,
-        }))
+        });
+        // The CPU is not named: its results are the same bits everywhere.
+        if let Some(arithmetic) = self.devices.first().and_then(Device::arithmetic) {
+            fingerprint["device"] = arithmetic.into();
+        }
+        Ok(fingerprint)
     }
 }
 

@@ -3,15 +3,16 @@
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
+use ss_approx::Device;
 
 use crate::settings::Settings;
 
-/// Runs `work` on every unit, `settings.jobs` at a time; after a failure no further unit is begun, and the first failure
+/// Runs `work` on every unit, `settings.jobs` at a time, each on one of the settings' devices; after a failure no further unit is begun, and the first failure
 /// is returned.
 pub(crate) fn run<U: Send>(
     settings: &Settings,
     units: Vec<U>,
-    work: impl Fn(U) -> Result<()> + Sync,
+    work: impl Fn(U, &Device) -> Result<()> + Sync,
 ) -> Result<()> {
     if units.is_empty() {
         return Ok(());
@@ -20,7 +21,7 @@ pub(crate) fn run<U: Send>(
     let threads = (settings.threads / jobs).max(1);
     let queue = Mutex::new(units.into_iter());
     let failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
-    let worker = || -> Result<()> {
+    let worker = |device: &Device| -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         loop {
             let stop = failure.lock().map_or(true, |failure| failure.is_some());
@@ -28,21 +29,23 @@ pub(crate) fn run<U: Send>(
             match next {
                 Some(unit) if !stop => {
                     let work = &work;
-                    pool.install(move || work(unit))?;
+                    pool.install(move || work(unit, device))?;
                 }
                 _ => return Ok(()),
             }
         }
     };
+    let run = |device: &Device| {
+        if let Err(error) = worker(device)
+            && let Ok(mut failure) = failure.lock()
+        {
+            failure.get_or_insert(error);
+        }
+    };
     let whole = std::thread::scope(|scope| {
-        let run = || {
-            if let Err(error) = worker()
-                && let Ok(mut failure) = failure.lock()
-            {
-                failure.get_or_insert(error);
-            }
-        };
-        let handles: Vec<_> = (0..jobs).map(|_| scope.spawn(run)).collect();
+        let run = &run;
+        let devices = settings.devices.iter().cycle().take(jobs);
+        let handles: Vec<_> = devices.map(|device| scope.spawn(move || run(device))).collect();
         // Joined one by one: a scope that finds a panic panics itself.
         handles.into_iter().filter_map(|handle| handle.join().err()).count() == 0
     });

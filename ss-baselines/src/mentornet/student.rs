@@ -93,7 +93,7 @@ impl<M: Mentor> Student<M> {
 
     fn step(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
         let logits = session.network().forward(batch.x, Mode::Train)?.logits;
-        let losses = example_losses("loss", &logits, batch.labels)?;
+        let losses = example_losses(session.backend(), "loss", &logits, batch.labels)?;
         let average = self.average.update(&losses)?;
         let epoch_percent = (100.0 * batch.progress) as u32;
         let row = |&loss: &f32| Row { loss, difference: loss - average, label: 0, epoch_percent };
@@ -102,7 +102,7 @@ impl<M: Mentor> Student<M> {
         let early = epoch_percent < self.config.early_percent;
         let share = if early { self.config.early_dropout } else { self.config.dropout };
         drop_out(&mut weights, share, batch.draws, self.dropout.index(batch.epoch as u64));
-        mean_of_weighted(&logits, batch.labels, &weights)
+        mean_of_weighted(session.backend(), &logits, batch.labels, &weights)
     }
 }
 

@@ -22,7 +22,7 @@ struct Setting {
 }
 
 fn batch(data: &TrainingData, images: &ImageSet, first: usize, last: usize) -> (Tensor, Tensor) {
-    let x = data.normalisation().range(images, first, last, &Device::Cpu).unwrap();
+    let x = data.normalisation().range(images, first, last, &ss_approx::Device::Cpu).unwrap();
     let labels = images.labels()[first..last].to_vec();
     (x, Tensor::from_vec(labels, last - first, &Device::Cpu).unwrap())
 }

@@ -1,8 +1,7 @@
 //! A small problem: UCI digits with wrong labels.
 
-use candle_core::Device;
 use ss_approx::{
-    FullRun, Sampling, Score, TrainSettings, Trainer, TrainingData, UniformRun, UniformRunConfig,
+    Device, FullRun, Sampling, Score, TrainSettings, Trainer, TrainingData, UniformRun, UniformRunConfig,
 };
 use ss_baselines::{CleanSubset, Known, Outcome, Task, TrainingMethod};
 use ss_data::{DatasetKind, ImageSet, LabelNoise, NoiseKind, SplitSizes};
@@ -56,6 +55,11 @@ impl Problem {
             config: settings.check().unwrap(),
             device: Device::Cpu,
         }
+    }
+
+    /// The same with candle's own operations, as on a GPU.
+    pub(crate) fn on_candle(&self) -> Trainer<'_> {
+        Trainer { device: Device::candle_on_cpu(), ..self.trainer() }
     }
 
     /// The losses at the reference of the uniform run.

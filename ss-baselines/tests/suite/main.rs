@@ -5,6 +5,7 @@
 
 mod alignment;
 mod contract;
+mod devices;
 mod fixtures;
 mod limits;
 mod mentornet;

@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor, Var};
 use proptest::prelude::*;
 use ss_baselines::{PseudoTarget, Reed};
+use ss_kernels::Backend;
 
 const LABELS: [u32; 4] = [0, 0, 1, 2];
 const LOGITS: [f32; 12] = [2.0, 0.0, -1.0, 0.5, 1.5, 0.0, 3.0, -2.0, 1.0, 0.1, 0.2, 0.3];
@@ -13,7 +14,7 @@ fn labels() -> Tensor {
 
 fn loss_and_gradient(method: &Reed, logits: &[f32]) -> (f32, Vec<f32>) {
     let logits = Var::from_vec(logits.to_vec(), (4, 3), &Device::Cpu).unwrap();
-    let loss = method.loss(&logits, &labels()).unwrap();
+    let loss = method.loss(Backend::Kernels, &logits, &labels()).unwrap();
     let grads = loss.backward().unwrap();
     let grad = grads.get(logits.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
     (loss.to_scalar().unwrap(), grad)
@@ -115,10 +116,10 @@ proptest! {
         prop_assume!(margins.fold(f64::INFINITY, f64::min) > 1e-3);
         let value = |logits: &[f64]| {
             let logits = Tensor::from_vec(logits.to_vec(), (4, 3), &Device::Cpu).unwrap();
-            method.loss(&logits, &labels()).unwrap().to_scalar::<f64>().unwrap()
+            method.loss(Backend::Kernels, &logits, &labels()).unwrap().to_scalar::<f64>().unwrap()
         };
         let at = Var::from_vec(logits.clone(), (4, 3), &Device::Cpu).unwrap();
-        let grads = method.loss(&at, &labels()).unwrap().backward().unwrap();
+        let grads = method.loss(Backend::Kernels, &at, &labels()).unwrap().backward().unwrap();
         let exact: Vec<f64> = grads.get(at.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         for k in 0..12 {
             let (mut up, mut down) = (logits.clone(), logits.clone());

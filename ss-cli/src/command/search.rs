@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use candle_core::Device;
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use ss_approx::Score;
+use ss_approx::{Device, Score};
 use ss_cli::method::{self, Event, MethodResult, Search};
 use ss_cli::progress::{Progress, print};
 use ss_cli::provenance::Provenance;
 use ss_cli::report::{SearchPage, SearchRecord};
 use ss_cli::{
-    AnnotatedLabels, Experiment, ExperimentConfig, Method, NoiseSource, Recipe, SearchJournal, Setup,
-    ValidationLabels, artifact,
+    AnnotatedLabels, DeviceFlags, Experiment, ExperimentConfig, Method, NoiseSource, Recipe, SearchJournal,
+    Setup, ValidationLabels, artifact,
 };
 use ss_data::{Dataset, DatasetKind, JournalFile, LabelNoise, NoiseKind};
 use ss_models::NetworkSpec;
@@ -85,6 +84,8 @@ pub(crate) struct Args {
     /// The share of a trial's steps after which --prune looks at it
     #[arg(long, default_value_t = 0.5, requires = "prune")]
     prune_after: f64,
+    #[command(flatten)]
+    device: DeviceFlags,
     /// No progress display
     #[arg(long, short)]
     quiet: bool,
@@ -103,11 +104,18 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let seed = Seed::new(args.seed);
     let config = ExperimentConfig { sizes: recipe.sizes(), noise, validation_labels: args.val_labels };
     let experiment = Experiment::prepare(&dataset, &config, seed)?;
+    let devices = args.device.open(args.quiet)?;
+    if args.prune && devices.len() > 1 {
+        bail!(
+            "--prune with {} devices: expected one; which trials are stopped would depend on who is faster",
+            devices.len()
+        );
+    }
     artifact::prepare_folder(&args.out)?;
     let _lock = artifact::lock_folder(&args.out)?;
     let journal = SearchJournal {
         file: JournalFile::new(args.out.join("study.log")),
-        settings: settings(&args, &recipe, &spec, &dataset, noise_digest)?,
+        settings: settings(&args, &recipe, &spec, &dataset, noise_digest, &devices)?,
     };
     journal.check(&spec)?;
 
@@ -120,7 +128,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         experiment: &experiment,
         recipe: &recipe,
         spec: &spec,
-        device: &Device::Cpu,
+        devices: &devices,
         seed,
         journal: Some(&journal),
     };
@@ -186,6 +194,7 @@ fn settings(
     spec: &SamplerSpec,
     dataset: &Dataset,
     labels: Option<u64>,
+    devices: &[Device],
 ) -> Result<Value> {
     let mut recipe = serde_json::to_value(recipe)?;
     if let Value::Object(recipe) = &mut recipe {
@@ -206,6 +215,14 @@ fn settings(
     });
     if let (Some(digest), Value::Object(settings)) = (labels, &mut settings) {
         settings.insert("noise_file".into(), format!("{digest:016x}").into());
+    }
+    if let Value::Object(settings) = &mut settings {
+        if let Some(arithmetic) = devices.first().and_then(Device::arithmetic) {
+            settings.insert("device".into(), arithmetic.into());
+        }
+        if devices.len() > 1 {
+            settings.insert("candidates_side_by_side".into(), devices.len().into());
+        }
     }
     Ok(settings)
 }

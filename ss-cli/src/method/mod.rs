@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use ss_approx::{Sampling, Trainer, UniformRun};
+use ss_approx::{Device, Sampling, Trainer, UniformRun};
 use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
@@ -183,8 +182,9 @@ pub struct Setup<'a> {
     pub recipe: &'a Recipe,
     /// The rule that Swift Sampler searches.
     pub spec: &'a SamplerSpec,
-    /// Where networks are trained.
-    pub device: &'a Device,
+    /// Where networks are trained: full trainings on the first device, the candidates of a search on all of them side by
+    /// side. At least one.
+    pub devices: &'a [Device],
     /// Root of all random choices.
     pub seed: Seed,
     /// Where the search keeps its trials; `None` keeps them in memory.
@@ -201,7 +201,7 @@ impl<'a> Setup<'a> {
             network: self.recipe.network.clone(),
             data: &self.experiment.train,
             config: self.recipe.train.clone().check()?,
-            device: self.device.clone(),
+            device: self.devices.first().cloned().unwrap_or_default(),
         })
     }
 }

@@ -68,6 +68,7 @@ pub fn find(
             .converged_below
             .map(|tolerance| Convergence { tolerance, ..Convergence::default() }),
         pruning: recipe.prune_after.map(|after| Pruning { after, rule: QuantileRule::default() }),
+        devices: setup.devices.to_vec(),
     };
     let mut done = 0;
     let run = search(trainer, &experiment.validation, uniform, &config, journal, seed, |record, best| {

@@ -9,6 +9,7 @@ mod bad_features;
 mod bad_flags;
 mod bad_samplers;
 mod command;
+mod devices;
 mod draw;
 mod external_study;
 mod features;

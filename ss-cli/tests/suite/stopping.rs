@@ -1,8 +1,7 @@
 //! Searches that end early, and trials that do.
 
-use candle_core::Device;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Score, TrainSettings, Trainer, UniformRun, UniformRunConfig};
+use ss_approx::{Device, Score, TrainSettings, Trainer, UniformRun, UniformRunConfig};
 use ss_bo::{Convergence, QuantileRule};
 use ss_cli::search::{Pruning, SearchConfig, SearchOutcome, search};
 use ss_cli::{Experiment, ExperimentConfig, TrialRecord, ValidationLabels};
@@ -40,6 +39,7 @@ fn outcome(trials: usize, convergence: Option<Convergence>, pruning: Option<Prun
         caution: 1.0,
         convergence,
         pruning,
+        devices: Vec::new(),
     };
     search(&trainer, &experiment.validation, &uniform, &config, None, seed, |_, _| ()).unwrap()
 }

@@ -80,6 +80,35 @@ pub fn batch_norm_eval(
     run(Isa::current(), input, scale, shift, residual, (&mean, &var, eps), act, false)
 }
 
+/// [`batch_norm_train`] by candle's own operations.
+pub(crate) fn candle_train(
+    x: &Tensor,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    eps: f64,
+    act: Activation,
+) -> Result<(Tensor, BatchStats)> {
+    check(x, &[scale, shift], residual, eps)?;
+    stock_train(x, scale, shift, residual, eps, act)
+}
+
+/// [`batch_norm_eval`] by candle's own operations.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn candle_eval(
+    x: &Tensor,
+    mean: &Tensor,
+    var: &Tensor,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    eps: f64,
+    act: Activation,
+) -> Result<Tensor> {
+    check(x, &[mean, var, scale, shift], residual, eps)?;
+    stock(x, &mean.detach(), &var.detach(), scale, shift, residual, eps, act)
+}
+
 fn check(x: &Tensor, per_channel: &[&Tensor], residual: Option<&Tensor>, eps: f64) -> Result<()> {
     let (n, c, h, w) = x.dims4()?;
     if n * c * h * w == 0 {

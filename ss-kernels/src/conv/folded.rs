@@ -27,26 +27,10 @@ pub fn conv2d_folded(
     residual: Option<&Tensor>,
     act: Activation,
 ) -> Result<Tensor> {
-    let g = Geometry::new(x, weight, spec)?;
-    if scale.dims() != [g.o] || shift.dims() != [g.o] {
-        bail!("conv2d_folded: scale {:?} and shift {:?} must both be [{}]", scale.dims(), shift.dims(), g.o);
-    }
-    if let Some(r) = residual
-        && r.dims() != [g.n, g.o, g.oh, g.ow]
-    {
-        bail!("conv2d_folded: the residual must be {:?}, found {:?}", [g.n, g.o, g.oh, g.ow], r.dims());
-    }
+    let g = geometry(x, weight, spec, scale, shift, residual)?;
     let tensors = [Some(x), Some(weight), Some(scale), Some(shift), residual];
     if !tensors.into_iter().flatten().all(graph::is_ours) {
-        let column = (1, g.o, 1, 1);
-        let y = super::stock(&g, x, weight)?
-            .broadcast_mul(&scale.reshape(column)?)?
-            .broadcast_add(&shift.reshape(column)?)?;
-        let y = match residual {
-            Some(r) => (y + r)?,
-            None => y,
-        };
-        return Ok(act.apply(&y)?.detach());
+        return stock(&g, x, weight, scale, shift, residual, act);
     }
     let isa = Isa::current();
     let per_channel = weight.elem_count() / g.o;
@@ -67,6 +51,60 @@ pub fn conv2d_folded(
         None => run(None)?,
     };
     graph::leave(y, (g.n, g.oh, g.ow, g.o), None)
+}
+
+/// [`conv2d_folded`] by candle's own operations.
+pub(crate) fn candle_conv2d_folded(
+    x: &Tensor,
+    weight: &Tensor,
+    spec: Conv2dSpec,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    act: Activation,
+) -> Result<Tensor> {
+    let g = geometry(x, weight, spec, scale, shift, residual)?;
+    stock(&g, x, weight, scale, shift, residual, act)
+}
+
+fn geometry(
+    x: &Tensor,
+    weight: &Tensor,
+    spec: Conv2dSpec,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+) -> Result<Geometry> {
+    let g = Geometry::new(x, weight, spec)?;
+    if scale.dims() != [g.o] || shift.dims() != [g.o] {
+        bail!("conv2d_folded: scale {:?} and shift {:?} must both be [{}]", scale.dims(), shift.dims(), g.o);
+    }
+    if let Some(r) = residual
+        && r.dims() != [g.n, g.o, g.oh, g.ow]
+    {
+        bail!("conv2d_folded: the residual must be {:?}, found {:?}", [g.n, g.o, g.oh, g.ow], r.dims());
+    }
+    Ok(g)
+}
+
+fn stock(
+    g: &Geometry,
+    x: &Tensor,
+    weight: &Tensor,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    act: Activation,
+) -> Result<Tensor> {
+    let column = (1, g.o, 1, 1);
+    let y = super::stock(g, x, weight)?
+        .broadcast_mul(&scale.reshape(column)?)?
+        .broadcast_add(&shift.reshape(column)?)?;
+    let y = match residual {
+        Some(r) => (y + r)?,
+        None => y,
+    };
+    Ok(act.apply(&y)?.detach())
 }
 
 struct Finish<'a> {

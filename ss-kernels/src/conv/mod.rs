@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 
+pub(crate) use folded::candle_conv2d_folded;
 pub use folded::conv2d_folded;
 pub use geometry::Conv2dSpec;
 
@@ -61,6 +62,11 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Tensor> {
         None
     };
     graph::leave(y, (g.n, g.oh, g.ow, g.o), handle)
+}
+
+/// [`conv2d`] by candle's own operations.
+pub(crate) fn candle_conv2d(x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Tensor> {
+    stock(&Geometry::new(x, weight, spec)?, x, weight)
 }
 
 /// Candle's convolution. Its backward pass takes the same number of unused rows and of unused columns at

@@ -3,7 +3,7 @@
 use candle_core::{Tensor, Var};
 use candle_nn::VarBuilder;
 use candle_nn::init::{ONE, ZERO};
-use ss_kernels::Activation;
+use ss_kernels::{Activation, Backend};
 
 use super::in_mode;
 use crate::{Mode, Result};
@@ -17,6 +17,7 @@ pub struct BatchNorm {
     shift: Tensor,
     running_mean: Var,
     running_var: Var,
+    backend: Backend,
 }
 
 impl BatchNorm {
@@ -26,12 +27,13 @@ impl BatchNorm {
     pub const MOMENTUM: f64 = 0.1;
 
     /// A normalisation of `channels` maps, its values named as in PyTorch under `vb`.
-    pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
+    pub fn new(channels: usize, backend: Backend, vb: VarBuilder) -> Result<Self> {
         Ok(Self {
             scale: vb.get_with_hints(channels, "weight", ONE)?,
             shift: vb.get_with_hints(channels, "bias", ZERO)?,
             running_mean: Var::from_tensor(&vb.get_with_hints(channels, "running_mean", ZERO)?)?,
             running_var: Var::from_tensor(&vb.get_with_hints(channels, "running_var", ONE)?)?,
+            backend,
         })
     }
 
@@ -44,7 +46,7 @@ impl BatchNorm {
         Ok((scale, shift))
     }
 
-    /// Normalises `x`, adds `residual` and applies `act`, in one pass over memory on the CPU.
+    /// Normalises `x`, adds `residual` and applies `act`, in one pass over memory with [`Backend::Kernels`] on the CPU.
     pub fn forward(
         &self,
         x: &Tensor,
@@ -55,14 +57,14 @@ impl BatchNorm {
         match mode {
             Mode::Train => {
                 let (y, stats) =
-                    ss_kernels::batch_norm_train(x, &self.scale, &self.shift, residual, Self::EPS, act)?;
+                    self.backend.batch_norm_train(x, &self.scale, &self.shift, residual, Self::EPS, act)?;
                 let count = (x.elem_count() / x.dim(1)?) as f64;
                 let unbiased = (stats.var * (count / (count - 1.0).max(1.0)))?;
                 update(&self.running_mean, &stats.mean)?;
                 update(&self.running_var, &unbiased)?;
                 Ok(y)
             }
-            Mode::Eval => Ok(ss_kernels::batch_norm_eval(
+            Mode::Eval => Ok(self.backend.batch_norm_eval(
                 x,
                 &self.running_mean.as_detached_tensor(),
                 &self.running_var.as_detached_tensor(),

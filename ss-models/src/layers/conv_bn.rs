@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
-use ss_kernels::{Activation, Conv2dSpec};
+use ss_kernels::{Activation, Backend, Conv2dSpec};
 
 use super::BatchNorm;
 use crate::{Mode, Result};
@@ -46,16 +46,24 @@ pub struct ConvBn {
     spec: Conv2dSpec,
     norm: BatchNorm,
     act: Activation,
+    backend: Backend,
 }
 
 impl ConvBn {
     /// A unit whose convolution and normalisation take their values from `conv` and `norm`.
-    pub fn new(config: ConvConfig, act: Activation, conv: VarBuilder, norm: VarBuilder) -> Result<Self> {
+    pub fn new(
+        config: ConvConfig,
+        act: Activation,
+        backend: Backend,
+        conv: VarBuilder,
+        norm: VarBuilder,
+    ) -> Result<Self> {
         Ok(Self {
             weight: conv_weight(config, conv)?,
             spec: config.spec(),
-            norm: BatchNorm::new(config.outputs, norm)?,
+            norm: BatchNorm::new(config.outputs, backend, norm)?,
             act,
+            backend,
         })
     }
 
@@ -63,13 +71,13 @@ impl ConvBn {
     pub fn forward(&self, x: &Tensor, residual: Option<&Tensor>, mode: Mode) -> Result<Tensor> {
         match mode {
             Mode::Train => {
-                let y = ss_kernels::conv2d(x, &self.weight, self.spec)?;
+                let y = self.backend.conv2d(x, &self.weight, self.spec)?;
                 self.norm.forward(&y, residual, self.act, mode)
             }
             Mode::Eval => {
                 let (scale, shift) = self.norm.folded()?;
                 let weight = self.weight.detach();
-                Ok(ss_kernels::conv2d_folded(x, &weight, self.spec, &scale, &shift, residual, self.act)?)
+                Ok(self.backend.conv2d_folded(x, &weight, self.spec, &scale, &shift, residual, self.act)?)
             }
         }
     }

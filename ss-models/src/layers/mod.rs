@@ -9,6 +9,7 @@ pub use conv_bn::{ConvBn, ConvConfig, conv_weight};
 use candle_core::Tensor;
 use candle_nn::init::Init;
 use candle_nn::{Linear, VarBuilder};
+use ss_kernels::Backend;
 
 use crate::{Mode, Output, Result};
 
@@ -16,21 +17,22 @@ use crate::{Mode, Output, Result};
 #[derive(Clone, Debug)]
 pub struct Head {
     linear: Linear,
+    backend: Backend,
 }
 
 impl Head {
     /// A head from `inputs` activations to `classes` logits, its values named `weight` and `bias` under `vb`.
-    pub fn new(inputs: usize, classes: usize, vb: VarBuilder) -> Result<Self> {
+    pub fn new(inputs: usize, classes: usize, backend: Backend, vb: VarBuilder) -> Result<Self> {
         let bound = 1.0 / (inputs as f64).sqrt();
         let init = Init::Uniform { lo: -bound, up: bound };
         let weight = vb.get_with_hints((classes, inputs), "weight", init)?;
         let bias = vb.get_with_hints(classes, "bias", init)?;
-        Ok(Self { linear: Linear::new(weight, Some(bias)) })
+        Ok(Self { linear: Linear::new(weight, Some(bias)), backend })
     }
 
     /// Pools the feature maps `[n, d, h, w]` and classifies them.
     pub fn forward(&self, maps: &Tensor, mode: Mode) -> Result<Output> {
-        let hidden = ss_kernels::global_avg_pool2d(maps)?;
+        let hidden = self.backend.global_avg_pool2d(maps)?;
         let weight = in_mode(self.linear.weight(), mode);
         let bias = self.linear.bias().map(|bias| in_mode(bias, mode));
         let logits = candle_nn::Module::forward(&Linear::new(weight, bias), &hidden)?;

@@ -1,8 +1,10 @@
-//! Benchmarks: `cargo xtask bench bo`, `bench search`, `bench train`, `bench peers`, `bench scale`.
+//! Benchmarks: `cargo xtask bench bo`, `bench search`, `bench train`, `bench peers`, `bench scale`,
+//! `bench cuda`.
 
 pub(crate) mod bo;
 mod bo_beside;
 mod bo_serve;
+mod cuda;
 mod peak_memory;
 mod peers;
 pub(crate) mod scale;
@@ -31,6 +33,8 @@ enum Bench {
     Peers(peers::Args),
     /// Weights and draws of 10^8 rows in memory, beside NumPy and PyTorch, and `apply` on files of any size
     Scale(scale::Args),
+    /// Images per second of whole training epochs on a GPU; skipped with a reason where there is none
+    Cuda(cuda::Args),
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -40,5 +44,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Bench::Train(args) => train::run(&args),
         Bench::Peers(args) => peers::run(&args),
         Bench::Scale(args) => scale::run(&args),
+        Bench::Cuda(args) => cuda::run(&args),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use candle_core::Device;
+use ss_approx::Device;
 use ss_approx::sampling::rank;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::trainer::Run;
@@ -35,8 +35,9 @@ pub(super) fn compute(
     let mut work: Vec<(&Sampler, Job)> =
         bench.panel.iter().flat_map(|s| jobs(s).into_iter().map(move |job| (s, job))).collect();
     work.sort_by_key(|(_, job)| matches!(job, Job::Trial(_)));
-    workers::run(&plan.settings, work, |(sampler, job)| {
-        let record = bench.measure(sampler, job).with_context(|| format!("{}, seed {seed}", sampler.name))?;
+    workers::run(&plan.settings, work, |(sampler, job), device| {
+        let record =
+            bench.measure(device, sampler, job).with_context(|| format!("{}, seed {seed}", sampler.name))?;
         part.advance(job.work(plan), &sampler.name);
         journal.append(record)
     })
@@ -108,7 +109,7 @@ impl<'a> Bench<'a> {
         let wanted: BTreeSet<usize> = plan.grid.iter().map(|setting| setting.start_epoch).collect();
         let epoch_work = 1.0 / plan.settings.recipe.train.epochs as f64;
         let mut starts = Vec::new();
-        let trainer = trainer(plan, &experiment)?;
+        let trainer = trainer(plan, &plan.settings.devices[0], &experiment)?;
         let uniform =
             UniformRun::watched(&trainer, root, &experiment.validation, config, |report, session| {
                 let epoch = report.epoch + 1;
@@ -123,22 +124,24 @@ impl<'a> Bench<'a> {
         Ok(Self { plan, seed, experiment, noisy_labels, true_labels, starts, panel })
     }
 
-    fn measure(&self, sampler: &Sampler, job: Job) -> Result<Record> {
+    fn measure(&self, device: &Device, sampler: &Sampler, job: Job) -> Result<Record> {
         let (seed, name) = (self.seed, sampler.name.clone());
         Ok(match job {
-            Job::Full => {
-                Record::Full(FullTraining { seed, sampler: name, test: survived(self.full(sampler))? })
-            }
+            Job::Full => Record::Full(FullTraining {
+                seed,
+                sampler: name,
+                test: survived(self.full(device, sampler))?,
+            }),
             Job::Trial(setting) => {
-                let readings = survived(self.trial(sampler, setting))?;
+                let readings = survived(self.trial(device, sampler, setting))?;
                 Record::Trial(Trial { seed, sampler: name, setting, readings })
             }
         })
     }
 
     /// The schedule and the random numbers of [`ss_approx::FullRun`].
-    fn full(&self, sampler: &Sampler) -> ss_approx::Result<f64> {
-        let trainer = trainer(self.plan, &self.experiment)?;
+    fn full(&self, device: &Device, sampler: &Sampler) -> ss_approx::Result<f64> {
+        let trainer = trainer(self.plan, device, &self.experiment)?;
         let seed = Seed::new(self.seed);
         let mut session = trainer.session(seed)?;
         let run = Run {
@@ -153,8 +156,8 @@ impl<'a> Bench<'a> {
     }
 
     /// The random numbers of a search.
-    fn trial(&self, sampler: &Sampler, setting: Setting) -> ss_approx::Result<Readings> {
-        let trainer = trainer(self.plan, &self.experiment)?;
+    fn trial(&self, device: &Device, sampler: &Sampler, setting: Setting) -> ss_approx::Result<Readings> {
+        let trainer = trainer(self.plan, device, &self.experiment)?;
         // One for every start epoch of the settings was kept.
         let start = &self.starts[self.starts.partition_point(|start| start.epoch() < setting.start_epoch)];
         let config = TrialConfig {
@@ -172,12 +175,12 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn trainer<'a>(plan: &Plan, experiment: &'a Experiment) -> ss_approx::Result<Trainer<'a>> {
+fn trainer<'a>(plan: &Plan, device: &Device, experiment: &'a Experiment) -> ss_approx::Result<Trainer<'a>> {
     Ok(Trainer {
         network: plan.settings.recipe.network.clone(),
         data: &experiment.train,
         config: plan.settings.recipe.train.clone().check()?,
-        device: Device::Cpu,
+        device: device.clone(),
     })
 }
 

@@ -5,7 +5,6 @@ mod draw;
 mod grid;
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
 use serde_json::json;
 use ss_cli::progress::{Progress, print};
 use ss_cli::{SearchJournal, Setup, artifact, method};
@@ -63,7 +62,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         experiment: &experiment,
         recipe: &settings.recipe,
         spec: &settings.spec,
-        device: &Device::Cpu,
+        devices: &settings.devices,
         seed,
         journal: Some(&journal),
     };

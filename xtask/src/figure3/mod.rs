@@ -12,6 +12,7 @@ mod render;
 mod summary;
 
 use anyhow::{Context, Result};
+use ss_approx::Device;
 use ss_cli::progress::{Progress, print};
 use ss_seed::Seed;
 
@@ -82,21 +83,29 @@ fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
         1.0 + trials as f64 * trial_work
     };
     let progress = Progress::new(units.iter().map(work).sum(), plan.settings.quiet);
-    workers::run(&plan.settings, units, |unit| {
+    workers::run(&plan.settings, units, |unit, device| {
         let seed = unit.seed;
-        search(plan, journal, unit, trial_work, &progress).with_context(|| format!("seed {seed}"))
+        search(plan, device, journal, unit, trial_work, &progress).with_context(|| format!("seed {seed}"))
     })?;
     progress.finish();
     Ok(())
 }
 
-fn search(plan: &Plan, journal: &Journal, unit: Unit, trial_work: f64, progress: &Progress) -> Result<()> {
+fn search(
+    plan: &Plan,
+    device: &Device,
+    journal: &Journal,
+    unit: Unit,
+    trial_work: f64,
+    progress: &Progress,
+) -> Result<()> {
     let (seed, recipe) = (unit.seed, &plan.settings.recipe);
     let part = progress.part(format!("seed {seed}"));
     let epoch_work = 1.0 / recipe.train.epochs as f64;
-    let mut objective = FineTuning::prepare(&plan.dataset, recipe, plan.noise, Seed::new(seed), |epoch| {
-        part.advance(epoch_work, &format!("uniform run, epoch {epoch}/{}", recipe.train.epochs));
-    })?;
+    let mut objective =
+        FineTuning::prepare(&plan.dataset, recipe, device, plan.noise, Seed::new(seed), |epoch| {
+            part.advance(epoch_work, &format!("uniform run, epoch {epoch}/{}", recipe.train.epochs));
+        })?;
     for run in &unit.known {
         study::recall(&mut objective, run)?;
     }

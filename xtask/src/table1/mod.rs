@@ -10,8 +10,8 @@ mod statistics;
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use candle_core::Device;
 use serde_json::Value;
+use ss_approx::Device;
 use ss_cli::method::Event;
 use ss_cli::progress::{Progress, print};
 use ss_cli::report::SearchRecord;
@@ -102,8 +102,8 @@ fn compute(
     units: Vec<Unit>,
 ) -> Result<()> {
     let progress = Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.settings.quiet);
-    let finished = workers::run(&plan.settings, units, |unit| {
-        let search = compute_unit(plan, dataset, journal, &unit, &progress)?;
+    let finished = workers::run(&plan.settings, units, |unit, device| {
+        let search = compute_unit(plan, dataset, device, journal, &unit, &progress)?;
         // For the report alone: what the table says is in the journal already.
         let keep =
             |search| searches::write(&plan.settings.out, config, unit.noise.rate(), unit.seed, &search);
@@ -117,6 +117,7 @@ fn compute(
 fn compute_unit(
     plan: &Plan,
     dataset: &Dataset,
+    device: &Device,
     journal: &Journal,
     unit: &Unit,
     progress: &Progress,
@@ -143,7 +144,7 @@ fn compute_unit(
         experiment: &experiment,
         recipe: &plan.settings.recipe,
         spec: &plan.settings.spec,
-        device: &Device::Cpu,
+        devices: std::slice::from_ref(device),
         seed,
         journal: None,
     };

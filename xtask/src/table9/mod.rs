@@ -8,8 +8,8 @@ mod render;
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use ss_approx::Device;
 use ss_cli::method::{self, Timed};
 use ss_cli::progress::{Progress, print};
 use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchJournal, SearchOutcome, Setup};
@@ -78,8 +78,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         units.iter().map(|unit| unit.work(&plan)).sum(),
         plan.settings.quiet || units.is_empty(),
     );
-    let computed = workers::run(&plan.settings, units, |unit| {
-        unit.compute(&plan, &dataset, &fingerprint, &journal, &progress)
+    let computed = workers::run(&plan.settings, units, |unit, device| {
+        unit.compute(&plan, &dataset, device, &fingerprint, &journal, &progress)
     });
     progress.finish();
     computed?;
@@ -147,6 +147,7 @@ impl Unit {
         &self,
         plan: &Plan,
         dataset: &Dataset,
+        device: &Device,
         fingerprint: &serde_json::Value,
         journal: &Journal,
         progress: &Progress,
@@ -166,7 +167,7 @@ impl Unit {
             experiment: &experiment,
             recipe: &settings.recipe,
             spec: &settings.spec,
-            device: &Device::Cpu,
+            devices: std::slice::from_ref(device),
             seed,
             journal: Some(&study),
         };

@@ -10,8 +10,8 @@ mod render;
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use ss_approx::Device;
 use ss_approx::Sampling;
 use ss_approx::sampling::rank;
 use ss_cli::method::{self, Event, Timed, TimedUniformRun};
@@ -92,7 +92,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let missing: Vec<u64> = plan.settings.seeds().filter(|&seed| !whole(seed)).collect();
     let progress =
         Progress::new(missing.len() as f64 * plan.work(), plan.settings.quiet || missing.is_empty());
-    let computed = workers::run(&plan.settings, missing, |seed| {
+    let computed = workers::run(&plan.settings, missing, |seed, device| {
         let keep = |cell: Cell| -> Result<()> {
             if done.contains(&(cell.network.to_string(), cell.column, cell.seed)) {
                 return Ok(());
@@ -104,7 +104,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             journal.append(cell)
         };
         let part = progress.part(format!("seed {seed}"));
-        plan.compute(&dataset, seed, &part, keep).with_context(|| format!("seed {seed}"))
+        plan.compute(&dataset, device, seed, &part, keep).with_context(|| format!("seed {seed}"))
     });
     progress.finish();
     computed?;
@@ -162,6 +162,7 @@ impl Plan {
     fn compute(
         &self,
         dataset: &Dataset,
+        device: &Device,
         seed: u64,
         part: &Part,
         keep: impl Fn(Cell) -> Result<()>,
@@ -175,7 +176,7 @@ impl Plan {
                 experiment: &experiment,
                 recipe: &recipe,
                 spec: &self.settings.spec,
-                device: &Device::Cpu,
+                devices: std::slice::from_ref(device),
                 seed: root,
                 journal: None,
             };

@@ -1,10 +1,9 @@
 //! The real objective: trials from the shared start in the middle of a uniform run.
 
 use anyhow::{Context, Result};
-use candle_core::Device;
 use ss_approx::sampling::rank;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Score, SharedStart, Trainer, TrialResult, UniformRun, UniformRunConfig};
+use ss_approx::{Device, Score, SharedStart, Trainer, TrialResult, UniformRun, UniformRunConfig};
 use ss_cli::{Experiment, ExperimentConfig, Recipe, ValidationLabels};
 use ss_data::{Dataset, ImageSet, LabelNoise};
 use ss_sampler::{RankedFeatures, SamplerSpec, Transform};
@@ -19,6 +18,7 @@ pub(crate) struct FineTuning {
     /// True labels of the validation images, which no optimiser is told.
     true_labels: Vec<u32>,
     recipe: Recipe,
+    device: Device,
     ranked: Ranked,
     loss: Vec<f32>,
     start: SharedStart,
@@ -28,10 +28,11 @@ pub(crate) struct FineTuning {
 }
 
 impl FineTuning {
-    /// Makes labels wrong and trains the uniform run, calling `observe` after each of its epochs.
+    /// Makes labels wrong and trains the uniform run on `device`, calling `observe` after each of its epochs.
     pub(crate) fn prepare(
         dataset: &Dataset,
         recipe: &Recipe,
+        device: &Device,
         noise: LabelNoise,
         seed: Seed,
         mut observe: impl FnMut(usize),
@@ -48,7 +49,7 @@ impl FineTuning {
             reference_until: recipe.reference_until,
             reference_score: recipe.score,
         };
-        let trainer = trainer(&experiment, recipe)?;
+        let trainer = trainer(&experiment, recipe, device)?;
         let uniform = UniformRun::run(&trainer, seed, &experiment.validation, config, |report| {
             observe(report.epoch + 1);
         })
@@ -63,6 +64,7 @@ impl FineTuning {
             experiment,
             true_labels,
             recipe: recipe.clone(),
+            device: device.clone(),
             ranked,
             loss,
             start: uniform.start,
@@ -79,7 +81,7 @@ impl FineTuning {
         images: &ImageSet,
         score: Score,
     ) -> Result<std::result::Result<TrialResult, String>> {
-        let trainer = trainer(&self.experiment, &self.recipe)?;
+        let trainer = trainer(&self.experiment, &self.recipe, &self.device)?;
         let config = TrialConfig {
             epochs: self.recipe.trial_epochs,
             learning_rate: trainer.config.learning_rate,
@@ -94,12 +96,12 @@ impl FineTuning {
     }
 }
 
-fn trainer<'a>(experiment: &'a Experiment, recipe: &Recipe) -> Result<Trainer<'a>> {
+fn trainer<'a>(experiment: &'a Experiment, recipe: &Recipe, device: &Device) -> Result<Trainer<'a>> {
     Ok(Trainer {
         network: recipe.network.clone(),
         data: &experiment.train,
         config: recipe.train.clone().check()?,
-        device: Device::Cpu,
+        device: device.clone(),
     })
 }
 

@@ -132,7 +132,14 @@ fn prepare(plan: &Plan, seed: u64, part: &Part) -> Result<Box<dyn Objective>> {
         Source::Images { dataset, recipe } => {
             let observe =
                 |epoch| part.advance(1.0, &format!("uniform run, epoch {epoch}/{}", recipe.train.epochs));
-            Box::new(FineTuning::prepare(dataset, recipe, plan.noise, Seed::new(seed), observe)?)
+            Box::new(FineTuning::prepare(
+                dataset,
+                recipe,
+                &ss_approx::Device::Cpu,
+                plan.noise,
+                Seed::new(seed),
+                observe,
+            )?)
         }
     })
 }

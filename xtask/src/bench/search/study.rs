@@ -85,9 +85,8 @@ pub(crate) fn recall(objective: &mut dyn Objective, run: &SearchRun) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
     use ss_approx::shared_start::TrialConfig;
-    use ss_approx::{Trainer, UniformRun, UniformRunConfig};
+    use ss_approx::{Device, Trainer, UniformRun, UniformRunConfig};
     use ss_cli::{Experiment, ExperimentConfig, Recipe, SearchConfig, ValidationLabels};
     use ss_data::{DatasetKind, LabelNoise, NoiseKind};
     use ss_sampler::SamplerSpec;
@@ -111,7 +110,8 @@ mod tests {
         let noise = LabelNoise::new(NoiseKind::Symmetric, 0.4).unwrap();
         let seed = Seed::new(SEED);
 
-        let mut objective = FineTuning::prepare(&dataset, &recipe, noise, seed, |_| ()).unwrap();
+        let mut objective =
+            FineTuning::prepare(&dataset, &recipe, &Device::Cpu, noise, seed, |_| ()).unwrap();
         let ours = search(&mut objective, Arm::CanonicalRules, TRIALS, SEED, |_| ()).unwrap();
 
         let config = ExperimentConfig {
@@ -143,6 +143,7 @@ mod tests {
             caution: f64::NEG_INFINITY,
             convergence: None,
             pruning: None,
+            devices: Vec::new(),
         };
         let theirs = ss_cli::search::search(
             &trainer,

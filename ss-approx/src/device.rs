@@ -1,0 +1,210 @@
+//! Where networks are trained, and on which operations.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::{DType, Tensor};
+use serde::{Deserialize, Serialize};
+use ss_kernels::Backend;
+
+use crate::resident::ResidentImages;
+use crate::{Error, Result};
+
+/// A device that has been opened.
+#[derive(Clone, Debug, Default)]
+pub enum Device {
+    /// The CPU, on the kernels of [`ss_kernels`], with batches that its threads assemble.
+    #[default]
+    Cpu,
+    /// A device of candle, on candle's own operations, with the images on it.
+    Candle(CandleDevice),
+}
+
+/// A device of candle and what lies on it. Clones share the images, which are uploaded once.
+#[derive(Clone, Debug)]
+pub struct CandleDevice {
+    device: candle_core::Device,
+    precision: Precision,
+    pub(crate) images: ResidentImages,
+}
+
+/// The type that convolutions compute in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    #[default]
+    F32,
+    /// Convolutions and the activations between them in `bf16`; weights, gradients, statistics, classifier and loss
+    /// in `f32` ([`Backend::CandleBf16`]).
+    Bf16,
+}
+
+impl Device {
+    /// The GPU number `ordinal`, counted from 0, after a small computation there has given the right result.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] for a program built without CUDA, a machine without a driver, and a number that no GPU has.
+    pub fn cuda(ordinal: usize) -> Result<Self> {
+        let failed = |error: candle_core::Error| {
+            let (reason, remedy) = cuda_trouble(&error);
+            Error::NoDevice { device: format!("cuda:{ordinal}"), reason, remedy }
+        };
+        if !candle_core::utils::cuda_is_available() {
+            return Err(failed(candle_core::Error::NotCompiledWithCudaSupport));
+        }
+        // A stream of its own: candle's default one belongs to the thread that happens to call.
+        let device = candle_core::Device::new_cuda_with_stream(ordinal).map_err(failed)?;
+        let six = Tensor::new(&[1f32, 2., 3.], &device).and_then(|t| t.sum_all()?.to_scalar::<f32>());
+        match six.map_err(failed)? {
+            6.0 => Ok(Self::candle(device)),
+            sum => Err(Error::NoDevice {
+                device: format!("cuda:{ordinal}"),
+                reason: format!("1 + 2 + 3 gave {sum}"),
+                remedy: "check the driver, or use --device cpu",
+            }),
+        }
+    }
+
+    /// The CPU, trained on as a GPU is: candle's own operations, images resident, batches made by tensor operations.
+    /// Slower than [`Device::Cpu`]; it shows that the path of other devices is right.
+    pub fn candle_on_cpu() -> Self {
+        Self::candle(candle_core::Device::Cpu)
+    }
+
+    fn candle(device: candle_core::Device) -> Self {
+        let images = ResidentImages::default();
+        Self::Candle(CandleDevice { device, precision: Precision::F32, images })
+    }
+
+    /// The same device in another precision.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`] for `bf16` on [`Device::Cpu`], whose kernels compute in `f32`, and where candle's
+    /// backend for this device has no convolution in `bf16`.
+    pub fn with_precision(self, precision: Precision) -> Result<Self> {
+        let refused = |expected| {
+            Err(Error::InvalidSetting { setting: "precision", found: precision.to_string(), expected })
+        };
+        match self {
+            Self::Cpu if precision == Precision::F32 => Ok(Self::Cpu),
+            Self::Cpu => refused("f32 on the CPU; bf16 is for GPUs (--device cuda:0)"),
+            Self::Candle(on) => {
+                if precision == Precision::Bf16 && !has_bf16(&on.device) {
+                    return refused("f32: candle has no bf16 convolution on this device");
+                }
+                Ok(Self::Candle(CandleDevice { precision, ..on }))
+            }
+        }
+    }
+
+    /// Where tensors lie.
+    pub fn tensors(&self) -> &candle_core::Device {
+        match self {
+            Self::Cpu => &candle_core::Device::Cpu,
+            Self::Candle(on) => &on.device,
+        }
+    }
+
+    /// What networks and losses run on.
+    pub fn backend(&self) -> Backend {
+        match self {
+            Self::Cpu => Backend::Kernels,
+            Self::Candle(CandleDevice { precision: Precision::F32, .. }) => Backend::Candle,
+            Self::Candle(CandleDevice { precision: Precision::Bf16, .. }) => Backend::CandleBf16,
+        }
+    }
+
+    /// What results depend on, for records that must not mix them: the kind of device and its precision, not which of
+    /// several GPUs. `None` for [`Device::Cpu`], whose results are the same bits everywhere.
+    pub fn arithmetic(&self) -> Option<String> {
+        let Self::Candle(on) = self else { return None };
+        let kind = if on.device.is_cuda() { "cuda" } else { "cpu-candle" };
+        Some(format!("{kind} {}", on.precision))
+    }
+}
+
+fn has_bf16(device: &candle_core::Device) -> bool {
+    let convolved = || -> candle_core::Result<f32> {
+        let x = Tensor::ones((1, 1, 3, 3), DType::BF16, device)?;
+        x.conv2d(&x, 0, 1, 1, 1)?.to_dtype(DType::F32)?.flatten_all()?.max_all()?.to_scalar()
+    };
+    convolved().is_ok_and(|sum| sum == 9.0)
+}
+
+/// What went wrong, and the remedy.
+fn cuda_trouble(error: &candle_core::Error) -> (String, &'static str) {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    if matches!(error, candle_core::Error::NotCompiledWithCudaSupport) {
+        let remedy = "build it with `--features cuda` (docs/cuda.md says how), or use --device cpu";
+        ("this program was built without CUDA".to_owned(), remedy)
+    } else if text.contains("INVALID_DEVICE") {
+        (format!("there is no GPU of this number ({first})"), "`nvidia-smi` lists the GPUs, counted from 0")
+    } else if ["NO_DEVICE", "STUB_LIBRARY", "NOT_INITIALIZED"].iter().any(|name| text.contains(name)) {
+        let remedy = "install NVIDIA's driver and check that `nvidia-smi` shows a GPU, or use --device cpu";
+        (format!("no driver or no GPU ({first})"), remedy)
+    } else {
+        (first, "check that `nvidia-smi` shows the GPU and what else runs there, or use --device cpu")
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Candle(on) = self else { return f.write_str("cpu") };
+        match on.device.location() {
+            candle_core::DeviceLocation::Cuda { gpu_id } => write!(f, "cuda:{gpu_id}, {}", on.precision),
+            candle_core::DeviceLocation::Metal { gpu_id } => write!(f, "metal:{gpu_id}, {}", on.precision),
+            candle_core::DeviceLocation::Cpu => write!(f, "cpu-candle, {}", on.precision),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "f32" => Ok(Self::F32),
+            "bf16" => Ok(Self::Bf16),
+            _ => Err(Error::InvalidSetting {
+                setting: "precision",
+                found: name.to_owned(),
+                expected: "f32 or bf16",
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_one_arithmetic_are_told_from_those_of_another() {
+        let candle = Device::candle_on_cpu();
+        assert_eq!(Device::Cpu.arithmetic(), None);
+        assert_eq!(candle.arithmetic().as_deref(), Some("cpu-candle f32"));
+        assert_eq!((Device::Cpu.backend(), candle.backend()), (Backend::Kernels, Backend::Candle));
+        assert_eq!((Device::Cpu.to_string(), candle.to_string()), ("cpu".into(), "cpu-candle, f32".into()));
+        assert!(Device::Cpu.with_precision(Precision::Bf16).is_err());
+    }
+
+    #[test]
+    fn troubles_have_their_remedies() {
+        let message = |text: &str| cuda_trouble(&candle_core::Error::Msg(text.into()));
+        assert!(message("DriverError(CUDA_ERROR_INVALID_DEVICE, \"x\")").0.contains("no GPU of this number"));
+        assert!(message("DriverError(CUDA_ERROR_NO_DEVICE, \"x\")").1.contains("driver"));
+        assert!(message("DriverError(CUDA_ERROR_STUB_LIBRARY, \"x\")").0.starts_with("no driver"));
+        assert_eq!(message("out of memory\nbacktrace").0, "out of memory");
+    }
+}

@@ -1,0 +1,54 @@
+//! Every network on candle's own operations, as on a GPU, against the kernels of the CPU.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use candle_core::{Device, Tensor};
+use ss_kernels::Backend;
+use ss_models::{InputShape, Mode, NetworkSpec, Parameters};
+use ss_seed::Seed;
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+/// Logits in training, gradients of all trained values, logits at evaluation, flat.
+fn everything(name: &str, backend: Backend) -> Vec<(String, Vec<f32>)> {
+    let parameters = Parameters::new(Seed::new(0), Device::Cpu).with_backend(backend);
+    let input = InputShape { channels: 3, height: 8, width: 12 };
+    let network = name.parse::<NetworkSpec>().unwrap().build(input, 5, &parameters).unwrap();
+    let pixels: Vec<f32> = (0..4 * 288).map(|i| (0.05 * f64::from(i).powf(1.3)).sin() as f32).collect();
+    let x = Tensor::from_vec(pixels, (4, 3, 8, 12), &Device::Cpu).unwrap();
+    let labels = Tensor::new(&[0_u32, 3, 1, 4], &Device::Cpu).unwrap();
+    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let out = network.forward(&x, Mode::Train).unwrap();
+    let grads = backend.cross_entropy(&out.logits, &labels, None).unwrap().loss.backward().unwrap();
+    let mut found = vec![("logits".to_owned(), flat(&out.logits)), ("hidden".to_owned(), flat(&out.hidden))];
+    for name in parameters.snapshot().unwrap().tensors().keys() {
+        let var = parameters.get(name).unwrap();
+        match grads.get(&var) {
+            Some(grad) => found.push((format!("gradient of {name}"), flat(grad))),
+            None => found.push((name.clone(), flat(&var))),
+        }
+    }
+    let out = network.forward(&x, Mode::Eval).unwrap();
+    assert!(!out.logits.track_op());
+    found.push(("logits at evaluation".to_owned(), flat(&out.logits)));
+    found
+}
+
+#[test]
+fn every_network_computes_the_same_on_candles_operations() {
+    for name in ["resnet8-4-8-8", "resnet8", "resnet20", "resnet18", "wrn-10-1", "six-conv"] {
+        let expected = everything(name, Backend::Kernels);
+        let found = everything(name, Backend::Candle);
+        // Rounding in another order, through up to twenty normalised layers of four images.
+        for ((what, found), (_, expected)) in found.iter().zip(&expected) {
+            let gap = found.iter().zip(expected).fold(0_f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(
+                gap <= 2e-3 * largest(expected).max(1e-3),
+                "{name}, {what}: {gap} of {}",
+                largest(expected)
+            );
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! CUDA's compiler and libraries from the Python package index, in a virtual environment under `target/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// What is installed. The compiler and the headers must be of one release; the libraries are those of the same CUDA 13.
+const PACKAGES: [&str; 8] = [
+    "nvidia-cuda-nvcc==13.5.37",
+    "nvidia-cuda-crt==13.5.37",
+    "nvidia-nvvm==13.5.37",
+    "nvidia-cuda-runtime==13.5.37",
+    "nvidia-cuda-nvrtc==13.5.37",
+    "nvidia-cuda-cccl==13.3.5.0.6",
+    "nvidia-cublas==13.10.0.20",
+    "nvidia-curand==10.4.5.25",
+];
+
+/// The oldest interface that the bindings are made for; later drivers have it too.
+pub(super) const CUDARC_CUDA_VERSION: &str = "13000";
+
+/// A CUDA toolkit in a folder.
+pub(super) struct Toolkit {
+    /// What `CUDA_HOME` is to be.
+    pub(super) home: PathBuf,
+}
+
+impl Toolkit {
+    /// Installs the packages into `venv`, unless they are there, and what they lack for linking: library names without
+    /// versions, and a stand-in for the driver's library.
+    pub(super) fn install(venv: &Path) -> Result<Self> {
+        let (stamp, wanted) = (venv.join("packages.txt"), PACKAGES.join("\n"));
+        if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted[..]) {
+            println!("installing {} packages into {}", PACKAGES.len(), venv.display());
+            run(Command::new("python3").args(["-m", "venv"]).arg(venv))
+                .context("making a virtual environment needs python3 with its venv module")?;
+            let pip = ["install", "--quiet", "--disable-pip-version-check"];
+            run(Command::new(venv.join("bin/pip")).args(pip).args(PACKAGES))?;
+            fs::write(&stamp, &wanted).with_context(|| format!("writing {}", stamp.display()))?;
+        }
+        let toolkit = Self { home: home(venv)? };
+        toolkit.name_libraries()?;
+        toolkit.make_driver_stub()?;
+        Ok(toolkit)
+    }
+
+    /// `libX.so` for each `libX.so.VERSION`: a linker looks for names without versions.
+    #[cfg(unix)]
+    fn name_libraries(&self) -> Result<()> {
+        let lib = self.home.join("lib");
+        for entry in fs::read_dir(&lib).with_context(|| format!("reading {}", lib.display()))? {
+            let name = entry?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some((stem, version)) = name.split_once(".so.")
+                && version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+            {
+                let link = lib.join(format!("{stem}.so"));
+                if !link.exists() {
+                    std::os::unix::fs::symlink(name, &link)
+                        .with_context(|| format!("linking {}", link.display()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn name_libraries(&self) -> Result<()> {
+        bail!("check-cuda runs on Linux")
+    }
+
+    /// The folder of the stand-in for `libcuda`, which comes with the driver and not with the toolkit.
+    pub(super) fn stubs(&self) -> PathBuf {
+        self.home.join("lib/stubs")
+    }
+
+    /// Makes a `libcuda` that has every function of `cuda.h` and answers each call with `CUDA_ERROR_STUB_LIBRARY`: enough to
+    /// link, and to see what a program says where there is no driver.
+    fn make_driver_stub(&self) -> Result<()> {
+        let stubs = self.stubs();
+        let library = stubs.join("libcuda.so");
+        if library.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(&stubs).with_context(|| format!("making {}", stubs.display()))?;
+        let include = self.home.join("include");
+        let expanded = Command::new("cc")
+            .args(["-E", "-P", "-I"])
+            .arg(&include)
+            .arg(include.join("cuda.h"))
+            .output()
+            .context("running the C compiler cc, which nvcc needs too")?;
+        let declared = String::from_utf8_lossy(&expanded.stdout);
+        let names = driver_functions(&declared);
+        if !expanded.status.success() || !names.contains("cuInit") {
+            bail!("{}: found no driver functions", include.join("cuda.h").display());
+        }
+        let source = stubs.join("stub.c");
+        let body: String = names.iter().map(|name| format!("int {name}(void) {{ return 34; }}\n")).collect();
+        fs::write(&source, body).with_context(|| format!("writing {}", source.display()))?;
+        run(Command::new("cc")
+            .args(["-shared", "-fPIC", "-fno-builtin", "-Wl,-soname,libcuda.so.1", "-o"])
+            .arg(&library)
+            .arg(&source))?;
+        fs::copy(&library, stubs.join("libcuda.so.1")).context("copying the stub of libcuda")?;
+        Ok(())
+    }
+}
+
+/// The folder that the packages share inside a virtual environment.
+fn home(venv: &Path) -> Result<PathBuf> {
+    let lib = venv.join("lib");
+    for entry in fs::read_dir(&lib).with_context(|| format!("reading {}", lib.display()))? {
+        let home = entry?.path().join("site-packages/nvidia/cu13");
+        if home.join("bin/nvcc").is_file() {
+            return home.canonicalize().with_context(|| format!("resolving {}", home.display()));
+        }
+    }
+    bail!("{}: no nvidia/cu13/bin/nvcc below it; remove the folder and run again", venv.display())
+}
+
+/// Names of the functions that return a `CUresult` in preprocessed C.
+fn driver_functions(source: &str) -> BTreeSet<&str> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    source
+        .split("CUresult")
+        .skip(1)
+        .filter_map(|after| {
+            let after = after.trim_start();
+            let end = after.find(|c| !word(c))?;
+            let (name, rest) = after.split_at(end);
+            (name.starts_with("cu") && rest.trim_start().starts_with('(')).then_some(name)
+        })
+        .collect()
+}
+
+/// Runs a command to its end.
+pub(super) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed: {status}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::driver_functions;
+
+    #[test]
+    fn functions_are_told_from_types_and_pointers() {
+        let source = "typedef enum { A } CUresult; CUresult cuInit(unsigned int Flags);\n\
+             CUresult  cuMemAlloc_v2 (CUdeviceptr *p, size_t n); typedef CUresult (*Callback)(void); CUresult other(int);";
+        assert_eq!(driver_functions(source).into_iter().collect::<Vec<_>>(), ["cuInit", "cuMemAlloc_v2"]);
+    }
+}
