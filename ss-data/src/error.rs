@@ -151,6 +151,12 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// A file that is given as two shards of a dataset.
+    #[error("{} is given twice; give every file of the dataset once", path.display())]
+    GivenTwice {
+        /// The file.
+        path: PathBuf,
+    },
     /// An identifier or a column name that occurs twice.
     #[error("{what} {value} occurs in places {first} and {second}; each must be unique, drop one")]
     Duplicate {

@@ -351,3 +351,30 @@ fn broken_sketch_files_say_what_is_wrong() {
         assert!(message.contains(word), "{message}");
     }
 }
+
+#[test]
+fn sums_that_no_weights_have_are_refused() {
+    let fitted = Sampler::fit(
+        sampler(Transform::Cdf, [1.0, 0.5]).spec().clone(),
+        sampler(Transform::Cdf, [1.0, 0.5]).params(),
+        &[&[0.0, 1.0, 2.0], &[0.0, 2.0, 1.0]],
+        &[],
+        BTreeMap::new(),
+    );
+    let plan = Arc::new(SketchPlan::stored(fitted.unwrap()));
+    let mut sketch = plan.sketch().unwrap();
+    sketch.add(&[&[0.0, 1.0, 2.0], &[0.0, 2.0, 1.0]], &[], 0).unwrap();
+    let good = sketch.to_json().unwrap();
+    Sketch::from_json(&good).unwrap();
+    for (field, value) in [("positive", "4"), ("sum", "[9000000000,0]"), ("squares", "[9000000000,0]")] {
+        let mut file: serde_json::Value = serde_json::from_str(&good).unwrap();
+        file["counted"]["total"][field] = serde_json::from_str(value).unwrap();
+        let message = Sketch::from_json(&file.to_string()).unwrap_err().to_string();
+        assert!(message.contains("cannot have these sums"), "{field}: {message}");
+    }
+    let rows = (1_u64 << 40) + 1;
+    let mut file: serde_json::Value = serde_json::from_str(&good).unwrap();
+    file["rows"] = rows.into();
+    file["counted"]["total"]["rows"] = rows.into();
+    assert!(Sketch::from_json(&file.to_string()).is_err());
+}

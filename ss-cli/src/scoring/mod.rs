@@ -1,5 +1,5 @@
 //! Weights for datasets of any size: [`passes`] over the rows, in memory for a few blocks of them and the counts of each thread
-//! (at most 256 MiB a feature, where its values crowd), then the [`weights`].
+//! (at most 64 MiB a feature and 256 MiB for `z`, where values crowd), then the [`weights`].
 //!
 //! By the distributions that a sampler carries, it takes one pass for the sum of the weights and one that writes them. To rank
 //! the rows among themselves takes two or more passes before that (see [`ss_sampler::sketch`]), or memory for the whole

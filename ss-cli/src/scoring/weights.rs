@@ -17,8 +17,8 @@ const IDS_KEPT: usize = 1 << 22;
 /// unique: not where they do not increase and are more than four million.
 ///
 /// # Errors
-/// [`Error::Data`] for files that cannot be read or written, repeated identifiers, and shards that have changed since they
-/// were counted.
+/// [`Error::Data`] for files that cannot be read or written, and repeated identifiers; [`Error::RowsOf`] when these shards
+/// are the whole dataset and have changed since they were counted.
 pub fn write(
     out: &Path,
     shards: &Shards,
@@ -30,17 +30,21 @@ pub fn write(
     let (mut writer, encoder) = WeightsWriter::create(out, rows)?;
     let sum = totals.sum();
     let mut check = IdCheck::keeping(IDS_KEPT);
+    let mut written = Totals::default();
     let score = |block: RowBlock| {
         let mut taus = Vec::new();
         sampler
             .taus_into(&slices(&block.columns), block.row_in_shard, &mut taus)
             .map_err(|reason| Error::RowsOf { place: shards.place_name(block.shard), reason })?;
+        let mut of_block = Totals::default();
+        of_block.add(&taus);
         taus.iter_mut().for_each(|tau| *tau /= sum);
         // Row numbers are unique.
         let seen = ids.column().is_some().then(|| block.ids.clone());
-        Ok((encoder.encode(ids.of(&block), taus)?, seen))
+        Ok((encoder.encode(ids.of(&block), taus)?, seen, of_block))
     };
-    let append = |(encoded, seen): (_, Option<Vec<u64>>)| {
+    let append = |(encoded, seen, of_block): (_, Option<Vec<u64>>, Totals)| {
+        written.merge(of_block);
         if let Some(seen) = seen {
             check.push(&seen);
         }
@@ -49,6 +53,13 @@ pub fn write(
     let names = columns_of(sampler.spec(), false);
     shards.for_each_block(&names, ids.column(), threads(), score, append)?;
     let unique = check.finish(&shards.place_names())?;
+    // No other part has so many rows. The sums are exact: they differ where a weight does.
+    if rows == totals.rows() && written != *totals {
+        let what = "the weights do not sum to what the passes before have found".to_owned();
+        let remedy = "the files have changed between passes: start again";
+        let reason = ss_sampler::Error::SketchMismatch { what, remedy };
+        return Err(Error::RowsOf { place: shards.place_names(), reason });
+    }
     writer.finish()?;
     Ok(unique)
 }

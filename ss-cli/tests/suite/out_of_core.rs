@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array};
 use predicates::prelude::*;
-use ss_data::{NumericTableWriter, Weights};
-use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec};
+use ss_cli::Error;
+use ss_cli::artifact::read_sampler;
+use ss_cli::scoring::{Ids, passes, weights};
+use ss_data::{NumericTableWriter, Shards, TableInput, Weights};
+use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec, SketchPlan};
 use ss_seed::Seed;
 use tempfile::{TempDir, tempdir};
 
@@ -307,6 +310,8 @@ fn sketches_that_do_not_fit_are_refused() {
     let by_two = ["--sketch", two.to_str().unwrap()];
     let all = [dataset.at("data")];
     assert_refused(dataset.apply(&all, "w.parquet", &by_two), &["part-2.parquet has not been counted"]);
+    let twice = [dataset.shard(0), dataset.at("data/../data/part-0.parquet")];
+    assert_refused(dataset.apply(&twice, "w.parquet", &["--refit"]), &["part-0.parquet is given twice"]);
     let first = [dataset.shard(0)];
     assert_refused(dataset.apply(&first, "w.parquet", &by_two), &["not complete", "is next", "--after"]);
     // The next pass over part of the files says so, and is not taken for the whole.
@@ -335,6 +340,50 @@ fn sketches_that_do_not_fit_are_refused() {
     assert_refused(dataset.merge(&["two.sketch"], "m.sketch"), &["two.sketch", "not valid"]);
     assert_refused(dataset.merge(&["none.sketch"], "m.sketch"), &["cannot read", "none.sketch"]);
     assert!(!dataset.at("m.sketch").exists() && !dataset.at("w.parquet").exists());
+}
+
+#[test]
+fn files_that_change_between_passes_are_refused() {
+    let dataset = Dataset::new();
+    let complete = dataset.at(&dataset.sketch());
+    // One bit, far from both ends: of a value, or of what the reader would stumble over.
+    let path = dataset.shard(1);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let by_sketch = ["--sketch", complete.to_str().unwrap()];
+    assert_refused(
+        dataset.apply(&[path], "w.parquet", &by_sketch),
+        &["part-1.parquet has not been counted", "unchanged"],
+    );
+    dataset.apply(&[dataset.shard(0)], "w.parquet", &by_sketch).assert().success();
+}
+
+#[test]
+fn weights_are_not_written_over_rows_that_were_not_counted() {
+    let dataset = Dataset::new();
+    let open = |shard| {
+        let input = TableInput::open(&[dataset.shard(shard)], None).unwrap();
+        Shards::new(vec![input]).unwrap()
+    };
+    let sampler = read_sampler(&dataset.at("sampler.json")).unwrap();
+    let shards = open(0);
+    let plan = passes::make_all(SketchPlan::refit(sampler), &shards, |_| ()).unwrap();
+    let (sampler, totals) = plan.scoring().unwrap();
+    let (ids, rows) = (Ids::RowNumbers(0), totals.rows());
+    let out = dataset.at("w.parquet");
+    weights::write(&out, &shards, &ids, sampler, totals, rows).unwrap();
+    fs::remove_file(&out).unwrap();
+
+    // As many rows, one value another.
+    let mut part = dataset.columns.each_ref().map(|column| column[..ENDS[1]].to_vec());
+    part[0][17] += 1.0;
+    parquet(&dataset.shard(0), COLUMNS.into_iter().zip(part.map(floats)).collect());
+    let error = weights::write(&out, &open(0), &ids, sampler, totals, rows).unwrap_err();
+    let Error::RowsOf { reason, .. } = error else { panic!("{error}") };
+    assert!(reason.to_string().contains("changed between passes"), "{reason}");
+    assert!(!out.exists());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Datasets in shards: rows one after another, read block by block by several threads.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::hash::Hasher;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +12,12 @@ use arrow_array::types::{Float32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use twox_hash::XxHash3_64;
 
 use super::reading::Reading;
 use super::{Kind, Shape, TableInput, Values};
 use crate::columns::{floats, integers};
 use crate::error::{Error, Result};
-use crate::fnv::Fnv;
 use crate::in_order::in_order;
 use crate::parquet_file::{ParquetFile, TABLE_ROWS, located};
 use crate::table::{to_f32, to_id};
@@ -24,8 +26,8 @@ use crate::table_format::TableFormat;
 /// The most rows of a block: a few megabytes.
 pub const BLOCK_ROWS: usize = 1 << 18;
 
-/// Bytes at either end of a file that its digest looks at.
-const DIGEST_BYTES: u64 = 1 << 16;
+/// Bytes of a file that are read at a time for its digest.
+const DIGEST_PIECE: usize = 1 << 20;
 
 /// Some rows of a dataset, neighbours in one shard.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +64,20 @@ impl Shards {
     /// These tables in this order.
     ///
     /// # Errors
-    /// [`Error::Empty`] without any.
+    /// [`Error::Empty`] without any; [`Error::GivenTwice`] for a file in two shards.
     pub fn new(inputs: Vec<TableInput>) -> Result<Self> {
         if inputs.is_empty() {
             return Err(Error::Empty { what: "the list of shards".into() });
+        }
+        let mut seen = BTreeMap::new();
+        for (shard, input) in inputs.iter().enumerate() {
+            for file in &input.files {
+                // A file that is not there is told of when it is read.
+                let place = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+                if seen.insert(place, shard).is_some_and(|before| before != shard) {
+                    return Err(Error::GivenTwice { path: file.shown.clone() });
+                }
+            }
         }
         Ok(Self { inputs })
     }
@@ -135,8 +147,8 @@ impl Shards {
         }
     }
 
-    /// The name of a shard's files without their folders, and a digest of their lengths and of what they begin and end
-    /// with: enough to notice that a file is given twice.
+    /// The name of a shard's files without their folders, and a digest of all their bytes: tells whether a file has
+    /// changed, and is no protection against intent. Reads the files.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -144,13 +156,13 @@ impl Shards {
     /// # Panics
     /// If there is no such shard.
     pub fn fingerprint(&self, shard: usize) -> Result<(String, u64)> {
-        let (mut names, mut digest) = (Vec::new(), Fnv::new());
+        let (mut names, mut digest) = (Vec::new(), XxHash3_64::with_seed(0));
         for file in &self.inputs[shard].files {
             let name = file.shown.file_name().unwrap_or(file.shown.as_os_str());
             names.push(name.to_string_lossy().into_owned());
             digest_of_file(&file.path, &mut digest).map_err(|error| Error::io("read", &file.path, error))?;
         }
-        Ok((names.join(", "), digest.value()))
+        Ok((names.join(", "), digest.finish()))
     }
 
     /// Hands every block of these columns, and of the identifiers where `id` names their column, to `work` on one of
@@ -403,14 +415,14 @@ fn extend_ids(ids: &mut Vec<u64>, array: &ArrayRef, name: &str, first_row: usize
     Ok(())
 }
 
-fn digest_of_file(path: &Path, digest: &mut Fnv) -> std::io::Result<()> {
+/// XXH3 (64 bits) of the bytes.
+fn digest_of_file(path: &Path, digest: &mut XxHash3_64) -> std::io::Result<()> {
     let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    digest.add(length.to_le_bytes());
-    let mut bytes = Vec::new();
-    (&mut file).take(DIGEST_BYTES).read_to_end(&mut bytes)?;
-    file.seek(SeekFrom::Start(length.saturating_sub(DIGEST_BYTES)))?;
-    file.take(DIGEST_BYTES).read_to_end(&mut bytes)?;
-    digest.add(bytes);
-    Ok(())
+    let mut bytes = vec![0; DIGEST_PIECE];
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(()),
+            read => digest.write(&bytes[..read]),
+        }
+    }
 }

@@ -7,17 +7,17 @@ use crate::{Error, Result};
 
 /// Bits of a key that one pass resolves below the buckets that it is given.
 pub(crate) const DIGIT: u32 = 12;
-const PAGE: usize = 1 << DIGIT;
 
 /// Counts in the buckets of a set of parents: keys that agree in their first bits belong to the same parent, and the
 /// next [`DIGIT`] bits say in which of its buckets a key lies. Keys of no parent are not counted.
 ///
 /// Masses are integers and are added; so the counts of a dataset do not depend on how it was divided, or in which
-/// order its parts were merged. Memory: 64 KiB for each parent that has a key, of which the half is looked at often.
+/// order its parts were merged. Memory: 16 bytes for each bucket of a parent that has a key, of which the half is looked at
+/// often; a parent has 4096 buckets, and fewer where less than [`DIGIT`] bits of the key are left.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Counts {
     parents: Parents,
-    pages: Vec<Option<Box<Page>>>,
+    pages: Vec<Option<Page>>,
     /// Bits of a key below its bucket, and which of the others say in which bucket of its parent it lies.
     shift: u32,
     digit: usize,
@@ -27,16 +27,21 @@ pub(crate) struct Counts {
 #[derive(Clone, Debug, PartialEq)]
 struct Page {
     /// The mass of each bucket, with [`SEVERAL`] set when it is of more than one key.
-    mass: [u64; PAGE],
+    mass: Box<[u64]>,
     /// The one key of each bucket that has mass and one key; 0 for all others.
-    only: [u64; PAGE],
+    only: Box<[u64]>,
 }
 
-/// Masses are at most `2^62`.
+/// Masses are at most [`MOST_MASS`].
 const SEVERAL: u64 = 1 << 63;
 
+/// What all the mass that is counted may sum to.
+pub(crate) const MOST_MASS: u64 = 1 << 62;
+
 impl Page {
-    const EMPTY: Self = Self { mass: [0; PAGE], only: [0; PAGE] };
+    fn empty(buckets: usize) -> Self {
+        Self { mass: vec![0; buckets].into(), only: vec![0; buckets].into() }
+    }
 
     /// Adds mass at `only`, or at several keys.
     #[inline]
@@ -117,14 +122,14 @@ impl Counts {
         if mass > 0
             && let Some(parent) = self.parents.of(key)
         {
-            let bucket = (key >> self.shift) as usize & self.digit & (PAGE - 1);
+            let bucket = (key >> self.shift) as usize & self.digit;
             self.page(parent).add(bucket, mass, key);
         }
     }
 
     #[inline]
     fn page(&mut self, parent: usize) -> &mut Page {
-        self.pages[parent].get_or_insert_with(|| Box::new(Page::EMPTY))
+        self.pages[parent].get_or_insert_with(|| Page::empty(self.digit + 1))
     }
 
     /// Adds what was counted elsewhere for the same parents.
@@ -186,10 +191,10 @@ impl Counts {
             };
             total = total
                 .checked_add(cell.mass)
-                .filter(|&total| total <= 1 << 62)
+                .filter(|&total| total <= MOST_MASS)
                 .ok_or_else(|| damaged("the total mass must be at most 2^62"))?;
             last = Some(bucket);
-            let bucket = bucket as usize & counts.digit & (PAGE - 1);
+            let bucket = bucket as usize & counts.digit;
             let several = if cell.is_exact() { 0 } else { SEVERAL };
             counts.page(parent).add(bucket, cell.mass | several, cell.min);
         }

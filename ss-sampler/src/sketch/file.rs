@@ -9,7 +9,7 @@ use super::counts::{Counts, Parents};
 use super::histogram::{Histogram, HistogramFile};
 use super::plan::{Ranked, SketchPlan, Stage};
 use super::tally::{Counted, Sketch, SketchInput};
-use super::total::Totals;
+use super::total::{MOST_ROWS, Totals};
 use crate::mass_table::MassTable;
 use crate::{Error, Result, Sampler};
 
@@ -105,6 +105,9 @@ impl Sketch {
             Arc::new(SketchPlan { sampler, stage, rows: file.rows_before, inputs: file.inputs_before });
         let empty = plan.sketch().ok_or_else(|| damaged("its passes are complete"))?;
         let counted = counted(empty.counted(), file.counted, file.rows)?;
+        if file.rows > MOST_ROWS {
+            return Err(damaged("it must hold at most 2^40 rows"));
+        }
         if !file.inputs.is_sorted_by(|a, b| a < b) {
             return Err(damaged("the files counted must be in order, each once"));
         }
@@ -136,6 +139,9 @@ fn counted(empty: &Counted, file: CountedFile, rows: u64) -> Result<Counted> {
             Ok(Counted::Scores(Counts::from_cells(parents(expected), cells)?))
         }
         (Counted::Total(_), CountedFile::Total(totals)) if totals.rows() == rows => {
+            if !totals.is_possible() {
+                return Err(damaged("so many weights between 0 and 1 cannot have these sums"));
+            }
             Ok(Counted::Total(totals))
         }
         _ => Err(damaged("what was counted does not belong to its pass")),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cells::{Cell, CellColumns};
-use super::counts::{Counts, Parents};
+use super::counts::{Counts, MOST_MASS, Parents};
 use crate::mass_table::MassTable;
 use crate::{Error, Result};
 
@@ -118,7 +118,7 @@ impl TryFrom<HistogramFile> for Histogram {
         }
         let total = cells.iter().try_fold(0_u64, |sum, cell| sum.checked_add(cell.mass));
         match total {
-            Some(total) if total <= 1 << 62 => Ok(Self { bits, depth, cells, total }),
+            Some(total) if total <= MOST_MASS => Ok(Self { bits, depth, cells, total }),
             _ => Err(damaged("the total mass must be at most 2^62")),
         }
     }

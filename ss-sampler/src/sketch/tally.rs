@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::Counts;
+use super::counts::{Counts, MOST_MASS};
 use super::key;
 use super::plan::{Ranked, SketchPlan, Stage, mismatch};
-use super::total::Totals;
+use super::total::{MOST_ROWS, Totals};
 use crate::combination::{check_rows, check_values};
 use crate::{Error, Result};
 
@@ -48,6 +48,14 @@ pub(super) enum Counted {
 impl Counted {
     pub(super) const fn features(features: Vec<Option<Counts>>) -> Self {
         Self::Features { top_norm: 0.0, features }
+    }
+
+    /// Whether the mass of both together can be counted. That of features is their rows.
+    fn fits(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Scores(counts), Self::Scores(more)) => counts.total() + more.total() <= MOST_MASS,
+            _ => true,
+        }
     }
 }
 
@@ -138,10 +146,14 @@ impl Sketch {
     /// Adds what was counted of other rows.
     ///
     /// # Errors
-    /// [`Error::SketchMismatch`] when the other sketch is of another plan or pass, or has counted a file that this one
-    /// has; nothing is added then.
+    /// [`Error::SketchMismatch`] when the other sketch is of another plan or pass, has counted a file that this one
+    /// has, or both together hold more than can be counted (2^40 rows); nothing is added then.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         other.check_plan(&self.plan)?;
+        if self.rows.saturating_add(other.rows) > MOST_ROWS || !self.counted.fits(&other.counted) {
+            let remedy = "sketch a part of the rows, or make damaged sketches again";
+            return Err(mismatch("more rows or gradient norms than can be counted", remedy));
+        }
         if let Some(input) = other.inputs.iter().find(|input| self.inputs.binary_search(input).is_ok()) {
             return Err(counted_twice(input));
         }

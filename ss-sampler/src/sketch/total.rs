@@ -7,6 +7,8 @@ use crate::{Error, Result};
 /// Bits of the fraction of a sum, in two steps: `2^40` rows of weight one fill 127 bits.
 const HIGH: u32 = 40;
 const LOW: u32 = 47;
+/// The most rows that are counted.
+pub(super) const MOST_ROWS: u64 = 1 << 40;
 /// Rows summed in 64 bits before they are added to the whole.
 const CHUNK: usize = 1 << 14;
 
@@ -48,7 +50,7 @@ impl From<FixedSum> for [u64; 2] {
     }
 }
 
-/// What the weights of a dataset sum to.
+/// What the weights of a dataset sum to, to the bit, in whatever order and parts they are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
@@ -60,14 +62,15 @@ pub struct Totals {
 
 impl Totals {
     /// Adds the weights of rows, in `[0, 1]`.
-    pub(crate) fn add(&mut self, taus: &[f64]) {
+    pub fn add(&mut self, taus: &[f64]) {
         self.rows += taus.len() as u64;
         self.positive += taus.iter().map(|&tau| u64::from(tau > 0.0)).sum::<u64>();
         self.sum.add(taus, |tau| tau);
         self.squares.add(taus, |tau| tau * tau);
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
+    /// Adds what was counted of other rows.
+    pub fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         self.positive += other.positive;
         self.sum.0 += other.sum.0;
@@ -80,6 +83,15 @@ impl Totals {
             (rows, 0.0) => Err(Error::NoMass { examples: rows as usize }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether so many weights in `[0, 1]` can have these sums.
+    pub(super) fn is_possible(&self) -> bool {
+        let ones = |rows: u64| u128::from(rows) << (HIGH + LOW);
+        self.rows <= MOST_ROWS
+            && self.positive <= self.rows
+            && self.squares.0 <= self.sum.0
+            && self.sum.0 <= ones(self.positive)
     }
 
     /// Number of rows, at least one.
