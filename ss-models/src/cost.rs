@@ -4,8 +4,9 @@ use crate::spec::{InputShape, NetworkSpec};
 
 impl NetworkSpec {
     /// Multiply-add pairs of one image's forward pass, convolutions and classifier (normalisation,
-    /// activations and pooling not counted). A training step takes about three times as many: forward, input
-    /// gradients and weight gradients.
+    /// activations and pooling not counted); 0 for a network that reads tokens
+    /// ([`GptConfig::multiply_adds`](crate::gpt::GptConfig::multiply_adds)). A training step takes about three times as
+    /// many: forward, input gradients and weight gradients.
     ///
     /// ```
     /// use ss_models::{InputShape, NetworkSpec};
@@ -18,6 +19,7 @@ impl NetworkSpec {
         let mut count =
             Counter { inputs: input.channels, height: input.height, width: input.width, total: 0 };
         match self {
+            Self::Gpt(_) => return 0,
             Self::SixConv => {
                 for (outputs, stride) in crate::plain::PlainConfig::six_conv().layers {
                     count.conv(outputs, 3, stride);

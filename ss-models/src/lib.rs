@@ -7,6 +7,7 @@
 //! | [`resnet`] | residual networks (He et al. 2015): CIFAR stems, ResNet-8 / 20 / 18 |
 //! | [`wide_resnet`] | pre-activation wide residual networks (Zagoruyko & Komodakis 2016) |
 //! | [`plain`] | a plain stack of convolutions, the yardstick of the training benchmark |
+//! | [`gpt`] | a decoder-only transformer on tokens (Radford et al. 2019) |
 //! | [`spec`] | [`NetworkSpec`]: a network by name or by its numbers, built into a [`Network`] |
 //!
 //! A network returns its penultimate activations beside the logits, because the last-layer gradient norm
@@ -31,6 +32,7 @@
 
 mod cost;
 pub mod error;
+pub mod gpt;
 pub mod layers;
 pub mod parameters;
 pub mod plain;
@@ -54,7 +56,7 @@ pub enum Mode {
     Eval,
 }
 
-/// What a network computes for a batch of `n` images.
+/// What a network computes for a batch of `n` images. Of windows of tokens every token is a row.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Penultimate activations, the input of the last linear layer: `[n, d]`.
@@ -63,8 +65,9 @@ pub struct Output {
     pub logits: Tensor,
 }
 
-/// An image classifier.
+/// A classifier of images, or of the tokens that follow those of a text.
 pub trait Network: Send + Sync {
-    /// Hidden activations and logits of a batch of normalised images `[n, channels, height, width]`.
+    /// Hidden activations and logits of a batch of normalised images `[n, channels, height, width]`, or of windows of
+    /// tokens `[n, T]`.
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output>;
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gpt::{Gpt, GptConfig};
 use crate::parameters::Parameters;
 use crate::plain::{Plain, PlainConfig};
 use crate::resnet::{ResNet, ResNetConfig};
@@ -23,7 +24,7 @@ pub struct InputShape {
 }
 
 /// Which network to build. Parses from the names `resnet8`, `resnet8-8-16-32` (its widths), `resnet20`,
-/// `resnet18`, `wrn-16-4` (depth and width) and `six-conv`, and prints as them.
+/// `resnet18`, `wrn-16-4` (depth and width), `six-conv` and `gpt-2-128-4` (layers, width, heads), and prints as them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum NetworkSpec {
@@ -33,10 +34,19 @@ pub enum NetworkSpec {
     WideResNet(WideResNetConfig),
     /// The plain stack `six-conv`.
     SixConv,
+    /// A decoder-only transformer, which reads tokens and not images.
+    Gpt(GptConfig),
 }
 
-const NAMES: [&str; 6] =
-    ["resnet8", "resnet8-W1-W2-W3", "resnet20", "resnet18", "wrn-DEPTH-WIDTH", "six-conv"];
+const NAMES: [&str; 7] = [
+    "resnet8",
+    "resnet8-W1-W2-W3",
+    "resnet20",
+    "resnet18",
+    "wrn-DEPTH-WIDTH",
+    "six-conv",
+    "gpt-LAYERS-WIDTH-HEADS",
+];
 
 /// The largest width or depth that a name may ask for.
 const LARGEST: usize = 4096;
@@ -46,8 +56,8 @@ impl NetworkSpec {
     /// `parameters`.
     ///
     /// # Errors
-    /// [`Error::InvalidSpec`] when the image is smaller than the network's total stride or there are fewer
-    /// than two classes.
+    /// [`Error::InvalidSpec`] when the image is smaller than the network's total stride, there are fewer
+    /// than two classes, or the network reads tokens.
     pub fn build(
         &self,
         input: InputShape,
@@ -75,13 +85,38 @@ impl NetworkSpec {
             Self::SixConv => {
                 Box::new(Plain::new(&PlainConfig::six_conv(), input.channels, classes, backend, &vb)?)
             }
+            Self::Gpt(_) => {
+                return Err(invalid("images to read".into(), "it reads tokens: choose another network"));
+            }
         })
+    }
+
+    /// Builds the network for windows of up to `context` tokens, each one of `vocabulary`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSpec`] when the network reads images, and as [`Gpt::new`].
+    pub fn build_language(
+        &self,
+        context: usize,
+        vocabulary: usize,
+        parameters: &Parameters,
+    ) -> Result<Box<dyn Network>> {
+        let Self::Gpt(config) = self else {
+            return Err(Error::InvalidSpec {
+                network: self.to_string(),
+                what: "tokens to read".into(),
+                remedy: "it reads images: use gpt-LAYERS-WIDTH-HEADS, such as gpt-2-128-4",
+            });
+        };
+        let vb = parameters.var_builder();
+        Ok(Box::new(Gpt::new(*config, context, vocabulary, parameters.backend(), &vb)?))
     }
 
     fn total_stride(&self) -> usize {
         match self {
             Self::ResNet(config) => 1 << (config.blocks.len() - 1),
             Self::WideResNet(_) | Self::SixConv => 4,
+            Self::Gpt(_) => 1,
         }
     }
 }
@@ -108,6 +143,10 @@ impl FromStr for NetworkSpec {
         if let Some(rest) = name.strip_prefix("resnet8-") {
             let widths = <[usize; 3]>::try_from(numbers(rest)?).map_err(|_| unknown())?;
             return Ok(Self::ResNet(ResNetConfig::resnet8(widths)));
+        }
+        if let Some(rest) = name.strip_prefix("gpt-") {
+            let [layers, width, heads] = <[usize; 3]>::try_from(numbers(rest)?).map_err(|_| unknown())?;
+            return Ok(Self::Gpt(GptConfig { layers, width, heads }));
         }
         if let Some(rest) = name.strip_prefix("wrn-") {
             let [depth, width] = <[usize; 2]>::try_from(numbers(rest)?).map_err(|_| unknown())?;
@@ -136,7 +175,14 @@ impl fmt::Display for NetworkSpec {
             }
             Self::WideResNet(c) => write!(f, "wrn-{}-{}", c.depth, c.width),
             Self::SixConv => f.write_str("six-conv"),
+            Self::Gpt(config) => config.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for GptConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "gpt-{}-{}-{}", self.layers, self.width, self.heads)
     }
 }
 
