@@ -34,8 +34,13 @@ fn violations(root: &Path) -> Result<Vec<String>> {
             found.push(format!("{required}: missing"));
         }
     }
-    for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
-        let folder = entry?.path();
+    let mut folders = Vec::new();
+    for place in [root.to_owned(), root.join("examples")] {
+        for entry in fs::read_dir(&place).with_context(|| format!("reading {}", place.display()))? {
+            folders.push(entry?.path());
+        }
+    }
+    for folder in folders {
         let manifest = folder.join("Cargo.toml");
         if !manifest.is_file() {
             continue;

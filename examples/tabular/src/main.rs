@@ -23,10 +23,10 @@ use table::{CLASSES, Split};
 
 const EPOCHS: usize = 60;
 /// Epochs of the uniform run behind the shared start of all trials.
-const START: usize = 30;
-const TRIAL_EPOCHS: usize = 5;
+const START: usize = 10;
+const TRIAL_EPOCHS: usize = 10;
 const TRIALS: usize = 40;
-const RATE: f32 = 0.05;
+const RATE: f32 = 0.01;
 
 fn main() -> Result<()> {
     println!(
@@ -52,14 +52,22 @@ fn compare(seed: Seed, noise: f64) -> Result<[f64; 3]> {
         model.train(&run, |_, _| Ok(()))?;
         Ok(model)
     };
-    let found = search(&split, seed)?;
+    let baseline = train(None)?;
+    let swift = match search(&split, seed)? {
+        None => baseline.clone(),
+        Some(found) => {
+            let model = train(Some(&found))?;
+            let better = gains(&likelihoods(&model, &split)?, &likelihoods(&baseline, &split)?);
+            if better { model } else { baseline.clone() }
+        }
+    };
     let clean = Weights::new(split.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect())?;
-    let models = [train(None)?, train(Some(&found))?, train(Some(&clean))?];
+    let models = [baseline, swift, train(Some(&clean))?];
     Ok(models.map(|model| model.see(&split.test).accuracy(&split.test)))
 }
 
-/// The weights of the best rule.
-fn search(split: &Split, seed: Seed) -> Result<Weights> {
+/// The weights of the best rule; `None` where it is not clearly better than uniform sampling.
+fn search(split: &Split, seed: Seed) -> Result<Option<Weights>> {
     // 1. A uniform run: features of every row, averaged over the epochs, and the shared start.
     let n = split.train.len();
     let (mut loss, mut grad_norm) = (RunningMean::new(n), RunningMean::new(n));
@@ -88,22 +96,27 @@ fn search(split: &Split, seed: Seed) -> Result<Weights> {
     let on_spec = spec.clone();
     let canonical = Arc::new(move |x: &[f64]| canonicalize_unit(&on_spec, x).unwrap_or_else(|_| x.to_vec()));
     let mut bo = BayesOpt::with_projection(spec.dim(), config, canonical)?;
+    let weights_at =
+        |x: &[f64]| -> Result<Weights> { Ok(ranked.weights(&SamplerParams::from_unit(&spec, x)?)?) };
     for _ in 0..TRIALS {
         let candidate = bo.ask()?;
-        let score = SamplerParams::from_unit(&spec, &candidate.x)
-            .and_then(|params| ranked.weights(&params))
-            .map_err(anyhow::Error::from)
-            .and_then(|weights| trial(&model, split, &weights, seed));
-        let outcome =
-            score.map_or_else(|error| Outcome::Failed { reason: error.to_string() }, Outcome::Score);
+        let scores = weights_at(&candidate.x).and_then(|weights| trial(&model, split, &weights, seed));
+        let outcome = match scores {
+            Ok(scores) => Outcome::Score(scores.iter().sum::<f64>() / scores.len() as f64),
+            Err(error) => Outcome::Failed { reason: error.to_string() },
+        };
         bo.tell(candidate.id, outcome)?;
     }
-    let best = bo.best().context("no trial succeeded")?;
-    Ok(ranked.weights(&SamplerParams::from_unit(&spec, &best.x)?)?)
+
+    // 4. The best of many candidates looks better than it is: it must gain more than its standard error over uniform
+    //    sampling.
+    let best = weights_at(&bo.best().context("no trial succeeded")?.x)?;
+    let uniform = trial(&model, split, &Weights::uniform(n)?, seed)?;
+    Ok(gains(&trial(&model, split, &best, seed)?, &uniform).then_some(best))
 }
 
-/// Mean log-likelihood of the validation labels after some epochs under these weights.
-fn trial(start: &Mlp, split: &Split, weights: &Weights, seed: Seed) -> Result<f64> {
+/// Log-likelihoods of the validation labels after some epochs under these weights.
+fn trial(start: &Mlp, split: &Split, weights: &Weights, seed: Seed) -> Result<Vec<f64>> {
     let mut model = start.clone();
     let run = Run {
         rows: &split.train,
@@ -114,9 +127,20 @@ fn trial(start: &Mlp, split: &Split, weights: &Weights, seed: Seed) -> Result<f6
         seed,
     };
     model.train(&run, |_, _| Ok(()))?;
-    let features =
-        ss_features::compute(&model.see(&split.validation).logits, CLASSES, &split.validation.labels, None)?;
-    Ok(-features.loss.iter().map(|&loss| f64::from(loss)).sum::<f64>() / features.loss.len() as f64)
+    likelihoods(&model, split)
+}
+
+/// Log-likelihood of every validation label.
+fn likelihoods(model: &Mlp, split: &Split) -> Result<Vec<f64>> {
+    let (logits, labels) = (model.see(&split.validation).logits, &split.validation.labels);
+    let features = ss_features::compute(&logits, CLASSES, labels, None)?;
+    Ok(features.loss.into_iter().map(|loss| -f64::from(loss)).collect())
+}
+
+/// Whether `a` is larger than `b`, pair by pair, by more than a standard error.
+fn gains(a: &[f64], b: &[f64]) -> bool {
+    let (mean, error) = mean_and_error(a.iter().zip(b).map(|(a, b)| a - b));
+    mean > error
 }
 
 fn mean_and_error(values: impl Iterator<Item = f64>) -> (f64, f64) {
