@@ -6,7 +6,7 @@ mod support;
 
 use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
-use ss_kernels::cross_entropy;
+use ss_kernels::{Backend, cross_entropy};
 use support::*;
 
 proptest! {
@@ -50,4 +50,33 @@ fn bad_targets_and_weights_are_refused() {
     assert!(cross_entropy(&logits, &t([0, 1]), Some(&w([1.0, -1.0]))).is_err());
     assert!(cross_entropy(&logits, &t([0, 1]), Some(&w([1.0, f32::NAN]))).is_err());
     assert!(cross_entropy(&logits, &w([0.0, 1.0]), None).is_err());
+}
+
+#[test]
+fn many_classes_agree_with_stock_and_threads_change_nothing() {
+    // Enough for several tasks, and for sums in parts.
+    let (n, k) = (70, 1_003);
+    let value = |i: usize| ((i * 2_654_435_761) % 10_007) as f32 / 700.0 - 7.0;
+    let logits = Var::from_vec((0..n * k).map(value).collect::<Vec<_>>(), (n, k), &Device::Cpu).unwrap();
+    let targets: Vec<u32> = (0..n as u32).map(|i| (i * 97) % k as u32).collect();
+    let targets = Tensor::from_vec(targets, n, &Device::Cpu).unwrap();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let out = cross_entropy(&logits, &targets, None).unwrap();
+            let gradient = out.loss.backward().unwrap().get(&logits).unwrap().to_vec2::<f32>().unwrap();
+            (out.loss.to_scalar::<f32>().unwrap(), out.per_example.to_vec1::<f32>().unwrap(), gradient)
+        })
+    };
+    let (loss, each, gradient) = run(1);
+    assert_eq!((loss, each.clone(), gradient.clone()), run(3));
+    let stock = Backend::Candle.cross_entropy(&logits, &targets, None).unwrap();
+    let stock_gradient = stock.loss.backward().unwrap().get(&logits).unwrap().to_vec2::<f32>().unwrap();
+    assert!((loss - stock.loss.to_scalar::<f32>().unwrap()).abs() < 1e-5 * loss);
+    for (a, b) in each.iter().zip(stock.per_example.to_vec1::<f32>().unwrap()) {
+        assert!((a - b).abs() < 1e-5 * a, "{a} {b}");
+    }
+    for (a, b) in gradient.iter().flatten().zip(stock_gradient.iter().flatten()) {
+        assert!((a - b).abs() < 1e-8, "{a} {b}");
+    }
 }
