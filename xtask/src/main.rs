@@ -12,6 +12,7 @@ mod outputs;
 mod settings;
 mod statistics;
 mod table1;
+mod table5;
 mod table9;
 mod tidy;
 mod training_events;
@@ -37,6 +38,8 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(Box<table1::Args>),
+    /// Table 5: all of a dataset, and how soon each method reaches what the baseline ends with.
+    ReproduceTable5(Box<table5::Args>),
     /// Table 9: the number of optimisation steps E_o.
     ReproduceTable9(Box<table9::Args>),
     /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::ReproduceTable1(args) => table1::run(*args),
         Task::ReproduceFidelity(args) => fidelity::run(*args),
         Task::ReproduceFigure3(args) => figure3::run(*args),
+        Task::ReproduceTable5(args) => table5::run(*args),
         Task::ReproduceTable9(args) => table9::run(*args),
         Task::ReproduceFigure1(args) => figure1::run(*args),
         Task::ReproduceTransfer(args) => transfer::run(*args),

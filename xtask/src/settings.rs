@@ -108,6 +108,13 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
+impl Args {
+    /// Whether a table about whole datasets takes all training images: the profile is one of scale, and nothing else is said.
+    pub(crate) fn whole_dataset(&self) -> bool {
+        self.train_size.is_none() && matches!(self.profile, Profile::Cpu | Profile::Paper)
+    }
+}
+
 /// Settings resolved and checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {

@@ -9,7 +9,7 @@ pub(crate) fn show(part: &Part, event: Event, recipe: &Recipe) {
     let epoch_work = 1.0 / recipe.train.epochs as f64;
     let trial_work = recipe.trial_epochs * epoch_work;
     match event {
-        Event::Epoch { method, epoch, epochs, loss } => {
+        Event::Epoch { method, epoch, epochs, loss, .. } => {
             part.advance(epoch_work, &format!("{method}, epoch {epoch}/{epochs}, loss {loss:.3}"));
         }
         Event::Trial { trial, trials, record, best } => {

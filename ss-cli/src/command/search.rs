@@ -133,7 +133,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         journal: Some(&journal),
     };
     let outcome = method::run(setup, &methods, |event| match event {
-        Event::Epoch { method, epoch: at, epochs, loss } => {
+        Event::Epoch { method, epoch: at, epochs, loss, .. } => {
             part.advance(epoch, &format!("{method}, epoch {at}/{epochs}, loss {loss:.3}"));
         }
         Event::Trial { trial: at, trials, record, best } => {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::{Device, Sampling, Trainer, UniformRun};
+use ss_approx::{Device, Sampling, Session, Trainer, UniformRun};
 use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
@@ -125,8 +125,8 @@ impl MethodResult {
     }
 }
 
-/// What is happening, for a progress display.
-#[derive(Clone, Copy, Debug)]
+/// What is happening, for a progress display and for who wants to look at the network as it learns.
+#[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// An epoch of a full training has ended.
     Epoch {
@@ -138,6 +138,8 @@ pub enum Event<'a> {
         epochs: usize,
         /// Mean training loss in nats.
         loss: f64,
+        /// The network as it is now, where one network is trained. Looking does not change the run.
+        session: Option<&'a Session<'a>>,
     },
     /// A trial of the search has ended.
     Trial {

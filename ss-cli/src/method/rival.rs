@@ -85,6 +85,7 @@ pub(super) fn train_rival(
             epoch: report.epoch + 1,
             epochs: report.epochs,
             loss: report.train_loss,
+            session: None,
         });
     })?;
     let mut result = judge(trainer, experiment, method, &outcome.run, clock.elapsed().as_secs_f64())?;

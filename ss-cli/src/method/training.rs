@@ -43,13 +43,16 @@ pub fn uniform_run(
         reference_until: recipe.reference_until,
         reference_score: recipe.score,
     };
-    let run = UniformRun::run(trainer, setup.seed, &setup.experiment.validation, config, |report| {
+    let validation = &setup.experiment.validation;
+    let run = UniformRun::watched(trainer, setup.seed, validation, config, |report, session| {
         observe(Event::Epoch {
             method: Method::Baseline,
             epoch: report.epoch + 1,
             epochs: report.epochs,
             loss: report.train_loss,
+            session: Some(session),
         });
+        Ok(())
     })?;
     let whole = clock.elapsed().as_secs_f64();
     let reading_seconds = reading_seconds(trainer, setup, &run)?;
@@ -76,12 +79,13 @@ pub fn full_run(
 ) -> Result<Timed<FullRun>> {
     let clock = Instant::now();
     let validation = &setup.experiment.validation;
-    let run = FullRun::run(trainer, setup.seed, sampling, validation, |report, _, _| {
+    let run = FullRun::run(trainer, setup.seed, sampling, validation, |report, session, _| {
         observe(Event::Epoch {
             method,
             epoch: report.epoch + 1,
             epochs: report.epochs,
             loss: report.train_loss,
+            session: Some(session),
         });
         Ok(())
     })?;

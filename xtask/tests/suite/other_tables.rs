@@ -51,6 +51,44 @@ fn table_9_goes_on_where_it_was_and_ends_as_a_run_at_once() {
 }
 
 #[test]
+fn table_5_has_curves_and_goes_on_where_it_was() {
+    let folder = tempdir().unwrap();
+    let [at_once, in_parts] = ["at-once", "in-parts"].map(|name| folder.path().join(name));
+    let flags = ["--noise", "0,0.4", "--seeds", "2"];
+    smoke("reproduce-table5", &at_once, &flags).assert().success();
+    smoke("reproduce-table5", &in_parts, &["--noise", "0.4", "--seeds", "1"]).assert().success();
+    smoke("reproduce-table5", &in_parts, &flags).assert().success();
+    let cells = |out: &Path| -> Vec<Value> {
+        let mut cells = json(&out.join("table5.json"))["cells"].as_array().unwrap().clone();
+        for cell in &mut cells {
+            let cell = cell.as_object_mut().unwrap();
+            for clock in ["train_seconds", "search_seconds", "seconds_before"] {
+                assert!(cell.remove(clock).is_some(), "{clock}");
+            }
+            assert!(
+                cell["curve"].as_object_mut().unwrap().remove("epoch_seconds").unwrap().as_f64().unwrap()
+                    > 0.0
+            );
+        }
+        cells
+    };
+    let whole = cells(&at_once);
+    assert_eq!(whole, cells(&in_parts));
+    assert_eq!(whole.len(), 8);
+    for cell in &whole {
+        let curve = cell["curve"]["top1"].as_array().unwrap();
+        assert_eq!(curve.len(), 4);
+        // The curve ends with the finished model.
+        assert_eq!(curve[3], cell["top1_last"]);
+    }
+    let table = fs::read_to_string(at_once.join("table5.md")).unwrap();
+    // The baseline reaches its own accuracy.
+    assert!(table.lines().any(|line| line.contains("| baseline |") && line.contains("| 2/2 ")), "{table}");
+    assert!(fs::read_to_string(at_once.join("table5.svg")).unwrap().contains("40% wrong labels"));
+    smoke("reproduce-table5", &at_once, &["--noise", "1.5"]).assert().failure();
+}
+
+#[test]
 fn transfer_has_every_network_and_column() {
     let folder = tempdir().unwrap();
     let flags = ["--targets", "six-conv,wrn-10-1,six-conv"];
