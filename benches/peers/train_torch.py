@@ -26,8 +26,8 @@ except ImportError as missing:
     sys.exit(f"skipped: PyTorch is not importable ({missing})")
 
 
-def conv_norm(c, o, k, stride):
-    conv = nn.Conv2d(c, o, k, stride=stride, padding=k // 2, bias=False)
+def conv_norm(c, o, k, stride, groups=1):
+    conv = nn.Conv2d(c, o, k, stride=stride, padding=k // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(o))
 
 
@@ -94,11 +94,39 @@ def wrn_16_4():
     return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(inplace=True), *head(c))
 
 
+class InvertedResidual(nn.Module):
+    """Block of MobileNetV2 (Sandler et al., 2018)."""
+
+    def __init__(self, c, o, stride, expansion):
+        super().__init__()
+        inner = expansion * c
+        layers = [conv_norm(c, inner, 1, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
+        layers += [conv_norm(inner, inner, 3, stride, groups=inner), nn.ReLU6(inplace=True)]
+        self.branch = nn.Sequential(*layers, conv_norm(inner, o, 1, 1))
+        self.skips = c == o and stride == 1
+
+    def forward(self, x):
+        return x + self.branch(x) if self.skips else self.branch(x)
+
+
+def mobilenet_v2():
+    """At 32x32 pixels stem and second stage keep the size of the image."""
+    layers, c = [conv_norm(3, 32, 3, 1), nn.ReLU6(inplace=True)], 32
+    stages = [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    for expansion, o, count, stride in stages:
+        for i in range(count):
+            layers.append(InvertedResidual(c, o, 1 if i else stride, expansion))
+            c = o
+    layers += [conv_norm(c, 1280, 1, 1), nn.ReLU6(inplace=True)]
+    return nn.Sequential(*layers, *head(1280))
+
+
 NETWORKS = {
     "six-conv": (six_conv, (3, 32)),
     "resnet-8": (lambda: resnet([16, 32, 64], 1), (3, 32)),
     "resnet-20": (lambda: resnet([16, 32, 64], 3), (3, 32)),
     "resnet-18": (lambda: resnet([64, 128, 256, 512], 2), (3, 32)),
+    "mobilenet-v2": (mobilenet_v2, (3, 32)),
     "wrn-16-4": (wrn_16_4, (3, 32)),
     "digits": (lambda: resnet([16, 32, 64], 1, channels=1), (1, 8)),
     "digits-small": (lambda: resnet([8, 16, 32], 1, channels=1), (1, 8)),

@@ -2,6 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::simd::Simd;
+
 /// What a fused operation applies at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -9,6 +11,8 @@ pub enum Activation {
     Identity,
     /// `max(x, 0)`; NaN stays NaN.
     Relu,
+    /// `min(max(x, 0), 6)`; NaN stays NaN.
+    Relu6,
 }
 
 impl Activation {
@@ -17,6 +21,40 @@ impl Activation {
         match self {
             Activation::Identity => Ok(x.clone()),
             Activation::Relu => x.relu(),
+            Activation::Relu6 => x.relu()?.minimum(6f64),
+        }
+    }
+
+    /// The activation of a vector.
+    ///
+    /// # Safety
+    /// The CPU has the instructions of `S`.
+    #[inline(always)]
+    pub(crate) unsafe fn vector<S: Simd>(self, x: S::V) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Activation::Identity => x,
+                Activation::Relu => S::max(S::zero(), x),
+                Activation::Relu6 => S::min(S::splat(6.0), S::max(S::zero(), x)),
+            }
+        }
+    }
+
+    /// The gradient `grad` where the activation lets it through, zero elsewhere; `x` is the activation's argument or
+    /// its result.
+    ///
+    /// # Safety
+    /// The CPU has the instructions of `S`.
+    #[inline(always)]
+    pub(crate) unsafe fn gradient<S: Simd>(self, x: S::V, grad: S::V) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Activation::Identity => grad,
+                Activation::Relu => S::where_positive(x, grad),
+                Activation::Relu6 => S::where_positive(S::sub(S::splat(6.0), x), S::where_positive(x, grad)),
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use crate::batch_norm::{self, BatchStats};
 use crate::conv::{self, Conv2dSpec};
 use crate::cross_entropy::{self, CrossEntropy};
-use crate::{Activation, Sgd, SgdConfig, pool};
+use crate::{Activation, Sgd, SgdConfig, channel_gate, pool};
 
 /// The implementation that a network and its training run on. The free functions of this crate are those of
 /// [`Backend::Kernels`].
@@ -136,6 +136,27 @@ impl Backend {
                 let residual = residual.map(single).transpose()?;
                 let x = single(x)?;
                 half(&batch_norm::candle_eval(&x, mean, var, scale, shift, residual.as_ref(), eps, act)?)
+            }
+        }
+    }
+
+    /// [`channel_gate`](crate::channel_gate()) on this backend, in the type of `x`.
+    ///
+    /// # Errors
+    /// As [`channel_gate`](crate::channel_gate()).
+    pub fn channel_gate(
+        self,
+        x: &Tensor,
+        gate: &Tensor,
+        residual: Option<&Tensor>,
+        act: Activation,
+    ) -> Result<Tensor> {
+        match self {
+            Self::Kernels => channel_gate::channel_gate(x, gate, residual, act),
+            Self::Candle => channel_gate::candle_channel_gate(x, gate, residual, act),
+            Self::CandleBf16 => {
+                let residual = residual.map(half).transpose()?;
+                channel_gate::candle_channel_gate(&half(x)?, &half(gate)?, residual.as_ref(), act)
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Stock candle spends nearly all of a small network's training step in the convolution's backward
 //! pass. The operations here replace what a convolutional network needs: [`conv2d`],
-//! [`batch_norm_train`] / [`batch_norm_eval`] with ReLU and the residual addition fused in, pooling,
+//! [`batch_norm_train`] / [`batch_norm_eval`] with ReLU or ReLU6 and the residual addition fused in, [`channel_gate`], pooling,
 //! [`cross_entropy`] and the [`Sgd`] update. They take and return ordinary `[n, c, h, w]` tensors and are
 //! differentiable by candle's `backward`, so any candle program can use them one by one.
 //!
@@ -35,6 +35,7 @@
 mod activation;
 mod backend;
 mod batch_norm;
+mod channel_gate;
 mod conv;
 mod cross_entropy;
 mod elementwise;
@@ -48,6 +49,7 @@ mod simd;
 pub use activation::Activation;
 pub use backend::Backend;
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
+pub use channel_gate::channel_gate;
 pub use conv::{Conv2dSpec, conv2d, conv2d_folded};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};

@@ -32,7 +32,7 @@ fn a_forced_fallback_computes_what_the_kernels_do() {
         let spec = Conv2dSpec { stride, padding, groups };
         both(&[&x, &w], &format!("{spec:?}"), |backend| backend.conv2d(&x, &w, spec));
     }
-    for act in [Activation::Identity, Activation::Relu] {
+    for act in [Activation::Identity, Activation::Relu, Activation::Relu6] {
         both(&[&x, &residual, &scale, &shift], "batch norm, training", |backend| {
             Ok(backend.batch_norm_train(&x, &scale, &shift, Some(&residual), 1e-5, act)?.0)
         });
@@ -41,6 +41,10 @@ fn a_forced_fallback_computes_what_the_kernels_do() {
             backend.batch_norm_eval(&x, &mean, &variance, &scale, &shift, Some(&residual), 1e-5, act)
         });
     }
+    let gate = var(&[3, 4], 8);
+    both(&[&x, &gate, &residual], "gate", |backend| {
+        backend.channel_gate(&x, &gate, Some(&residual), Activation::Relu)
+    });
     both(&[&x], "mean", |backend| backend.global_avg_pool2d(&x));
     both(&[&x], "maximum", |backend| backend.max_pool2d(&x, 3, 2, 1));
     both(&[&x], "average", |backend| backend.avg_pool2d(&x, 2, 2));

@@ -15,7 +15,13 @@ const GRAD_TOLERANCE: f64 = 2e-4;
 
 fn check(n: usize, c: usize, h: usize, w: usize, residual: bool, act: Activation, train: bool) {
     let x = var(&[n, c, h, w], 1);
-    let (scale, shift) = (var(&[c], 2), var(&[c], 3));
+    // Shifts to 8, so that some values are above the six of ReLU6.
+    let shift = if act == Activation::Relu6 {
+        (var(&[c], 3).as_tensor() * 8.0).unwrap()
+    } else {
+        var(&[c], 3).as_tensor().clone()
+    };
+    let (scale, shift) = (var(&[c], 2), Var::from_tensor(&shift).unwrap());
     let r = residual.then(|| var(&[n, c, h, w], 4));
     let (mean, variance) = (var(&[c], 5), var(&[c], 6).sqr().unwrap());
     let run = |x: &Tensor, scale: &Tensor, shift: &Tensor, r: Option<&Tensor>| {
@@ -60,12 +66,11 @@ proptest! {
         c in prop_oneof![1usize..6, Just(8), Just(16), Just(17), Just(32), Just(64), Just(100)],
         (h, w) in (1usize..9, 1usize..9),
         residual: bool,
-        relu: bool,
+        act in prop::sample::select(vec![Activation::Identity, Activation::Relu, Activation::Relu6]),
         train in prop::bool::weighted(0.8),
     ) {
         // The gradient of nearly constant channels is rounding alone.
         prop_assume!(!train || n * h * w >= 8);
-        let act = if relu { Activation::Relu } else { Activation::Identity };
         check(n, c, h, w, residual, act, train);
     }
 }
@@ -96,9 +101,11 @@ fn a_nan_is_not_hidden_by_relu() {
     let x = Tensor::from_vec(v, &[4, 3, 2, 2], &Device::Cpu).unwrap();
     let one = Tensor::ones(3, candle_core::DType::F32, &Device::Cpu).unwrap();
     each_isa(|_| {
-        let (y, _) = batch_norm_train(&x, &one, &one, None, 1e-5, Activation::Relu).unwrap();
-        let nans = flat(&y).iter().filter(|v| v.is_nan()).count();
-        assert_eq!(nans, 16, "all values of the poisoned channel");
+        for act in [Activation::Relu, Activation::Relu6] {
+            let (y, _) = batch_norm_train(&x, &one, &one, None, 1e-5, act).unwrap();
+            let nans = flat(&y).iter().filter(|v| v.is_nan()).count();
+            assert_eq!(nans, 16, "all values of the poisoned channel");
+        }
     });
 }
 

@@ -6,8 +6,8 @@ mod support;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use ss_kernels::{
-    Activation, Conv2dSpec, avg_pool2d, batch_norm_eval, batch_norm_train, conv2d, cross_entropy,
-    global_avg_pool2d, max_pool2d,
+    Activation, Conv2dSpec, avg_pool2d, batch_norm_eval, batch_norm_train, channel_gate, conv2d,
+    cross_entropy, global_avg_pool2d, max_pool2d,
 };
 use support::*;
 
@@ -53,6 +53,7 @@ fn convolutions() {
         ([1, 5, 4, 7], [2, 5, 2, 3], 1, 0, 1),
         ([2, 6, 5, 5], [4, 3, 3, 3], 1, 1, 2),
         ([2, 5, 6, 5], [5, 1, 3, 3], 2, 1, 5),
+        ([2, 5, 6, 7], [5, 1, 3, 3], 1, 1, 5),
         ([2, 16, 9, 8], [16, 16, 3, 3], 1, 1, 1),
         ([3, 16, 2, 2], [20, 16, 3, 3], 1, 1, 1),
         ([2, 16, 5, 5], [8, 16, 1, 1], 2, 0, 1),
@@ -86,6 +87,17 @@ fn batch_normalisation_with_relu() {
         check(vars, 1e-2, 2e-3, 3, |v| {
             Ok(batch_norm_train(&v[0], &v[1], &v[2], v.get(3), 1e-5, Activation::Relu)?.0)
         });
+    }
+}
+
+/// Linear in each argument but for the kinks, which a shift of the residual keeps away.
+#[test]
+fn channel_gates() {
+    let shift = Tensor::new(&[3f32, -5.0, 20.0], &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap();
+    let residual = var(&[4, 3, 3, 4], 4).broadcast_add(&shift).unwrap();
+    let vars = [var(&[4, 3, 3, 4], 1), var(&[4, 3], 2), Var::from_tensor(&residual).unwrap()];
+    for act in [Activation::Identity, Activation::Relu, Activation::Relu6] {
+        check(&vars, 0.25, 1e-3, 1, |v| channel_gate(&v[0], &v[1], Some(&v[2]), act));
     }
 }
 

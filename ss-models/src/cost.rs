@@ -1,10 +1,13 @@
-//! What one image costs: multiplications of the convolutions and of the classifier.
+//! What one image costs: multiplications of the convolutions and of the linear layers.
 
+use crate::layers::Stem;
+use crate::plain::PlainConfig;
+use crate::resnet::{BlockKind, ResNetConfig};
 use crate::spec::{InputShape, NetworkSpec};
 
 impl NetworkSpec {
-    /// Multiply-add pairs of one image's forward pass, convolutions and classifier (normalisation,
-    /// activations and pooling not counted); 0 for a network that reads tokens
+    /// Multiply-add pairs of one image's forward pass, convolutions and linear layers (normalisation,
+    /// activations, gates' products and pooling not counted); 0 for a network that reads tokens
     /// ([`GptConfig::multiply_adds`](crate::gpt::GptConfig::multiply_adds)). A training step takes about three times as
     /// many: forward, input gradients and weight gradients.
     ///
@@ -18,32 +21,14 @@ impl NetworkSpec {
     pub fn multiply_adds(&self, input: InputShape, classes: usize) -> u64 {
         let mut count =
             Counter { inputs: input.channels, height: input.height, width: input.width, total: 0 };
+        count.trunk(self);
         match self {
-            Self::Gpt(_) => return 0,
-            Self::SixConv => {
-                for (outputs, stride) in crate::plain::PlainConfig::six_conv().layers {
-                    count.conv(outputs, 3, stride);
-                }
+            Self::Gpt(_) => 0,
+            Self::Embedding(config) => {
+                count.total + (count.inputs * config.dim) as u64 + (config.dim * classes) as u64
             }
-            Self::ResNet(config) => {
-                count.conv(config.widths[0], 3, 1);
-                for (stage, (&blocks, &width)) in config.blocks.iter().zip(&config.widths).enumerate() {
-                    for block in 0..blocks {
-                        count.block(width, if stage > 0 && block == 0 { 2 } else { 1 });
-                    }
-                }
-            }
-            Self::WideResNet(config) => {
-                count.conv(16, 3, 1);
-                for stage in 0..3 {
-                    for block in 0..(config.depth - 4) / 6 {
-                        count
-                            .block((16 << stage) * config.width, if stage > 0 && block == 0 { 2 } else { 1 });
-                    }
-                }
-            }
+            _ => count.total + (count.inputs * classes) as u64,
         }
-        count.total + (count.inputs * classes) as u64
     }
 }
 
@@ -55,19 +40,82 @@ struct Counter {
 }
 
 impl Counter {
-    fn conv(&mut self, outputs: usize, kernel: usize, stride: usize) {
-        (self.height, self.width) = (self.height.div_ceil(stride), self.width.div_ceil(stride));
-        self.total += (self.inputs * outputs * kernel * kernel * self.height * self.width) as u64;
+    fn trunk(&mut self, network: &NetworkSpec) {
+        match network {
+            NetworkSpec::SixConv => {
+                for (outputs, stride) in PlainConfig::six_conv().layers {
+                    self.conv(outputs, 3, stride, 1);
+                }
+            }
+            NetworkSpec::ResNet(config) => self.resnet(config),
+            NetworkSpec::MobileNetV2(config) => {
+                self.conv(config.stem_width(), 3, config.stem_stride(), 1);
+                for block in config.blocks() {
+                    if block.inner != block.inputs {
+                        self.conv(block.inner, 1, 1, 1);
+                    }
+                    self.conv(block.inner, 3, block.stride, block.inner);
+                    self.conv(block.outputs, 1, 1, 1);
+                }
+                self.conv(config.outputs(), 1, 1, 1);
+            }
+            NetworkSpec::WideResNet(config) => {
+                self.conv(16, 3, 1, 1);
+                for stage in 0..3 {
+                    for block in 0..(config.depth - 4) / 6 {
+                        let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                        let outputs = (16 << stage) * config.width;
+                        self.shortcut(outputs, stride);
+                        self.conv(outputs, 3, stride, 1);
+                        self.conv(outputs, 3, 1, 1);
+                    }
+                }
+            }
+            NetworkSpec::Embedding(config) => self.trunk(&config.trunk),
+            NetworkSpec::Gpt(_) => {}
+        }
+    }
+
+    fn resnet(&mut self, config: &ResNetConfig) {
+        match config.stem() {
+            Stem::Small => self.conv(config.stem_width(), 3, 1, 1),
+            Stem::ImageNet => {
+                self.conv(config.stem_width(), 7, 2, 1);
+                self.reduce(2);
+            }
+        }
+        for block in config.blocks() {
+            self.shortcut(block.outputs, block.stride);
+            match block.kind {
+                BlockKind::Basic => {
+                    self.conv(block.outputs, 3, block.stride, 1);
+                    self.conv(block.outputs, 3, 1, 1);
+                }
+                BlockKind::Bottleneck { inner, groups, squeezed } => {
+                    self.conv(inner, 1, 1, 1);
+                    self.conv(inner, 3, block.stride, groups);
+                    self.conv(block.outputs, 1, 1, 1);
+                    self.total += (2 * block.outputs * squeezed.unwrap_or(0)) as u64;
+                }
+            }
+        }
+    }
+
+    fn conv(&mut self, outputs: usize, kernel: usize, stride: usize, groups: usize) {
+        self.reduce(stride);
+        self.total += (self.inputs / groups * outputs * kernel * kernel * self.height * self.width) as u64;
         self.inputs = outputs;
     }
 
-    /// Two 3x3 convolutions, and a 1x1 shortcut where the shape changes.
-    fn block(&mut self, outputs: usize, stride: usize) {
-        let inputs = self.inputs;
-        self.conv(outputs, 3, stride);
-        if stride != 1 || inputs != outputs {
-            self.total += (inputs * outputs * self.height * self.width) as u64;
+    /// The 1x1 shortcut of the block that begins here, where the shape changes.
+    fn shortcut(&mut self, outputs: usize, stride: usize) {
+        if stride != 1 || self.inputs != outputs {
+            let pixels = self.height.div_ceil(stride) * self.width.div_ceil(stride);
+            self.total += (self.inputs * outputs * pixels) as u64;
         }
-        self.conv(outputs, 3, 1);
+    }
+
+    fn reduce(&mut self, stride: usize) {
+        (self.height, self.width) = (self.height.div_ceil(stride), self.width.div_ceil(stride));
     }
 }

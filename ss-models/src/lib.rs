@@ -4,10 +4,13 @@
 //! |---|---|
 //! | [`parameters`] | every weight and running statistic by name, seeded initialisation, snapshots |
 //! | [`layers`] | convolution + batch normalisation + activation as one unit, linear head |
-//! | [`resnet`] | residual networks (He et al. 2015): CIFAR stems, ResNet-8 / 20 / 18 |
+//! | [`resnet`] | residual networks (He et al. 2015): ResNet-8 / 20 / 18 / 34 / 50 / 101, SE-ResNeXt-50, stems for small and large images |
+//! | [`mobilenet_v2`] | MobileNetV2 (Sandler et al. 2018) |
 //! | [`wide_resnet`] | pre-activation wide residual networks (Zagoruyko & Komodakis 2016) |
+//! | [`embedding`] | features compared by angle, on any of these networks |
 //! | [`plain`] | a plain stack of convolutions, the yardstick of the training benchmark |
 //! | [`gpt`] | a decoder-only transformer on tokens (Radford et al. 2019) |
+//! | [`safetensors`] | weights from and to PyTorch |
 //! | [`spec`] | [`NetworkSpec`]: a network by name or by its numbers, built into a [`Network`] |
 //!
 //! A network returns its penultimate activations beside the logits, because the last-layer gradient norm
@@ -31,13 +34,19 @@
 //! ```
 
 mod cost;
+pub mod embedding;
 pub mod error;
 pub mod gpt;
+#[cfg(test)]
+mod gradient_check;
 pub mod layers;
+pub mod mobilenet_v2;
 pub mod parameters;
 pub mod plain;
 pub mod resnet;
+pub mod safetensors;
 pub mod spec;
+mod trunk;
 pub mod wide_resnet;
 
 pub use error::{Error, Result};

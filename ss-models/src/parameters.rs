@@ -186,6 +186,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    pub(crate) fn from_values(values: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        Self { values: values.into_iter().collect() }
+    }
+
     /// A copy on `device`; the tensors themselves where they lie there already.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
         let moved = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.to_device(device)?));

@@ -4,8 +4,9 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use ss_kernels::{Activation, Backend};
 
-use crate::layers::{ConvBn, ConvConfig, Head};
-use crate::{Mode, Network, Output, Result};
+use crate::layers::{ConvBn, ConvConfig};
+use crate::trunk::Trunk;
+use crate::{Mode, Result};
 
 /// The layers of a plain network: channels out and stride of each convolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,39 +22,42 @@ impl PlainConfig {
     }
 }
 
-/// A plain convolutional network.
+/// A plain convolutional network below its classifier.
 #[derive(Clone, Debug)]
-pub struct Plain {
+pub(crate) struct Plain {
     layers: Vec<ConvBn>,
-    head: Head,
+    channels: usize,
 }
 
 impl Plain {
     pub(crate) fn new(
         config: &PlainConfig,
         channels: usize,
-        classes: usize,
         backend: Backend,
         vb: &VarBuilder,
     ) -> Result<Self> {
         let mut inputs = channels;
         let mut layers = Vec::new();
         for (i, &(outputs, stride)) in config.layers.iter().enumerate() {
-            let conv = ConvConfig { inputs, outputs, kernel: 3, stride };
+            let conv = ConvConfig { inputs, outputs, kernel: 3, stride, groups: 1 };
             let (weights, norm) = (vb.pp(format!("conv{i}")), vb.pp(format!("bn{i}")));
             layers.push(ConvBn::new(conv, Activation::Relu, backend, weights, norm)?);
             inputs = outputs;
         }
-        Ok(Self { layers, head: Head::new(inputs, classes, backend, vb.pp("fc"))? })
+        Ok(Self { layers, channels: inputs })
     }
 }
 
-impl Network for Plain {
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+impl Trunk for Plain {
+    fn maps(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
             x = layer.forward(&x, None, mode)?;
         }
-        self.head.forward(&x, mode)
+        Ok(x)
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
     }
 }

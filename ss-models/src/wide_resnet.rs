@@ -4,8 +4,9 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use ss_kernels::{Activation, Backend, Conv2dSpec};
 
-use crate::layers::{BatchNorm, ConvBn, ConvConfig, Head, conv_weight, in_mode};
-use crate::{Mode, Network, Output, Result};
+use crate::layers::{BatchNorm, ConvBn, ConvConfig, conv_weight, in_mode};
+use crate::trunk::Trunk;
+use crate::{Mode, Result};
 
 /// WRN-`depth`-`width`: three stages of `(depth - 4) / 6` blocks of `16 width`, `32 width`, `64 width` channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,14 +17,14 @@ pub struct WideResNetConfig {
     pub(crate) width: usize,
 }
 
-/// A wide residual network.
+/// A wide residual network below its classifier.
 #[derive(Clone, Debug)]
-pub struct WideResNet {
+pub(crate) struct WideResNet {
     stem: Tensor,
     stem_spec: Conv2dSpec,
     blocks: Vec<Block>,
     norm: BatchNorm,
-    head: Head,
+    channels: usize,
     backend: Backend,
 }
 
@@ -43,11 +44,10 @@ impl WideResNet {
     pub(crate) fn new(
         config: &WideResNetConfig,
         channels: usize,
-        classes: usize,
         backend: Backend,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let stem = ConvConfig { inputs: channels, outputs: 16, kernel: 3, stride: 1 };
+        let stem = ConvConfig { inputs: channels, outputs: 16, kernel: 3, stride: 1, groups: 1 };
         let mut inputs = stem.outputs;
         let mut blocks = Vec::new();
         for stage in 0..3 {
@@ -64,20 +64,23 @@ impl WideResNet {
             stem_spec: stem.spec(),
             blocks,
             norm: BatchNorm::new(inputs, backend, vb.pp("bn1"))?,
-            head: Head::new(inputs, classes, backend, vb.pp("fc"))?,
+            channels: inputs,
             backend,
         })
     }
 }
 
-impl Network for WideResNet {
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+impl Trunk for WideResNet {
+    fn maps(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut x = self.backend.conv2d(x, &in_mode(&self.stem, mode), self.stem_spec)?;
         for block in &self.blocks {
             x = block.forward(&x, mode)?;
         }
-        let x = self.norm.forward(&x, None, Activation::Relu, mode)?;
-        self.head.forward(&x, mode)
+        self.norm.forward(&x, None, Activation::Relu, mode)
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
     }
 }
 
@@ -95,12 +98,12 @@ struct Block {
 
 impl Block {
     fn new(inputs: usize, outputs: usize, stride: usize, backend: Backend, vb: &VarBuilder) -> Result<Self> {
-        let first = ConvConfig { inputs, outputs, kernel: 3, stride };
-        let second = ConvConfig { inputs: outputs, outputs, kernel: 3, stride: 1 };
+        let first = ConvConfig { inputs, outputs, kernel: 3, stride, groups: 1 };
+        let second = ConvConfig { inputs: outputs, outputs, kernel: 3, stride: 1, groups: 1 };
         let shortcut = if stride == 1 && inputs == outputs {
             None
         } else {
-            let config = ConvConfig { inputs, outputs, kernel: 1, stride };
+            let config = ConvConfig { inputs, outputs, kernel: 1, stride, groups: 1 };
             Some((conv_weight(config, vb.pp("shortcut"))?, config.spec()))
         };
         Ok(Self {

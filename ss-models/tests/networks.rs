@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use candle_core::{Device, Tensor, Var};
+use proptest::prelude::*;
 use ss_models::{InputShape, Mode, Network, NetworkSpec, Parameters};
 use ss_seed::Seed;
 
@@ -110,7 +111,15 @@ fn loss_gradients_and_logits_equal_pytorch() {
 
 #[test]
 fn evaluation_records_no_graph_and_changes_nothing() {
-    for name in ["resnet8-4-8-8", "wrn-10-1", "six-conv"] {
+    for name in [
+        "resnet8-4-8-8",
+        "resnet50-4-4-8-8",
+        "mobilenet-v2-0.1",
+        "seresnext50-2x16d-4-4-8-8",
+        "resnet8-4-8-8+embedding-6",
+        "wrn-10-1",
+        "six-conv",
+    ] {
         let (network, parameters) = build(name, DIGIT, 5);
         let before = parameters.snapshot().unwrap();
         let logits = network.forward(&images(), Mode::Eval).unwrap().logits;
@@ -131,21 +140,133 @@ fn evaluation_records_no_graph_and_changes_nothing() {
 #[test]
 fn bad_specs_name_what_is_wrong() {
     let parse = |name: &str| name.parse::<NetworkSpec>().unwrap_err().to_string();
-    for name in ["resnet9", "resnet8-1-2", "resnet8-0-1-2", "wrn-16", "wrn-x-4", ""] {
+    for name in [
+        "resnet9",
+        "resnet8-1-2",
+        "resnet8-0-1-2",
+        "resnet50-16-32-64",
+        "resnet-imagenet",
+        "seresnext50",
+        "seresnext50-32x4",
+        "seresnext101-32x4d",
+        "mobilenet-v2-",
+        "mobilenet-v2-0",
+        "mobilenet-v2-9",
+        "mobilenet-v2-0.1234",
+        "mobilenet-v2-imagenet-0.5",
+        "mobilenet-v3",
+        "resnet18+embedding",
+        "resnet18+embedding-0",
+        "resnet18+embedding-8+embedding-8",
+        "wrn-16",
+        "wrn-x-4",
+        "",
+    ] {
         assert!(parse(name).contains("six-conv"), "{name}: names the alternatives");
     }
     assert!(parse("wrn-17-4").contains("6k + 4"));
+    assert!(parse("seresnext50-8x4d-8-16-32-64").contains("width 8 has 8 * 4 / 64 < 1"));
     let parameters = Parameters::new(Seed::new(0), Device::Cpu);
     let tiny = InputShape { channels: 1, height: 2, width: 2 };
     let spec: NetworkSpec = "resnet8".parse().unwrap();
     assert!(spec.build(tiny, 10, &parameters).is_err_and(|e| e.to_string().contains("total stride of 4")));
+    for (name, stride) in
+        [("resnet18", 8), ("mobilenet-v2", 8), ("resnet18-imagenet", 32), ("mobilenet-v2-imagenet", 32)]
+    {
+        let error = name.parse::<NetworkSpec>().unwrap().build(tiny, 10, &parameters).err().unwrap();
+        assert!(error.to_string().contains(&format!("total stride of {stride}")), "{error}");
+    }
     assert!(spec.build(DIGIT, 1, &parameters).is_err_and(|e| e.to_string().contains("two classes")));
     assert!(parameters.trainable().is_empty(), "nothing half-built");
 }
 
 #[test]
 fn names_survive_a_round_trip() {
-    for name in ["resnet8", "resnet8-4-8-16", "resnet20", "resnet18", "wrn-16-4", "six-conv"] {
+    for name in [
+        "resnet8",
+        "resnet8-4-8-16",
+        "resnet20",
+        "resnet18",
+        "resnet34",
+        "resnet50-imagenet",
+        "resnet101",
+        "seresnext50-32x4d",
+        "mobilenet-v2",
+        "mobilenet-v2-0.25-imagenet",
+        "resnet50+embedding-512",
+        "wrn-16-4+embedding-64-s16",
+        "wrn-16-4",
+        "six-conv",
+    ] {
         assert_eq!(name.parse::<NetworkSpec>().unwrap().to_string(), name);
     }
+    for (long, short) in [
+        ("resnet8-16-32-64", "resnet8"),
+        ("seresnext50-32x4d-64-128-256-512", "seresnext50-32x4d"),
+        ("mobilenet-v2-0.50", "mobilenet-v2-0.5"),
+        ("mobilenet-v2-1.0", "mobilenet-v2"),
+        ("six-conv+embedding-8-s30", "six-conv+embedding-8"),
+    ] {
+        assert_eq!(long.parse::<NetworkSpec>().unwrap().to_string(), short);
+    }
+}
+
+/// Names of all families, from their numbers.
+fn names() -> impl Strategy<Value = String> {
+    let width = 1usize..=4096;
+    let widths = |count| {
+        prop::collection::vec(width.clone(), count)
+            .prop_map(|w: Vec<usize>| w.iter().map(|w| format!("-{w}")).collect::<String>())
+    };
+    let stem = || prop_oneof![Just(""), Just("-imagenet")];
+    let three =
+        (prop_oneof![Just(8), Just(20)], widths(3), stem()).prop_map(|(d, w, s)| format!("resnet{d}{w}{s}"));
+    let four = (prop::sample::select(vec![18, 34, 50, 101]), widths(4), stem())
+        .prop_map(|(d, w, s)| format!("resnet{d}{w}{s}"));
+    // From 64 on every group has a channel.
+    let grouped = (1usize..=64, 64usize..=128, widths(4), stem())
+        .prop_map(|(g, d, w, s)| format!("seresnext50-{g}x{d}d{w}{s}"));
+    let mobile =
+        (1usize..=8000, stem()).prop_map(|(m, s)| format!("mobilenet-v2-{}.{:03}{s}", m / 1000, m % 1000));
+    let wide = (1usize..100, 1usize..=4096).prop_map(|(k, w)| format!("wrn-{}-{w}", 6 * k + 4));
+    let plain = prop_oneof![three, four, grouped, mobile, wide, Just("six-conv".to_owned())];
+    (plain, prop::option::of((1usize..=4096, 1usize..=4096))).prop_map(|(name, embedding)| match embedding {
+        Some((dim, scale)) => format!("{name}+embedding-{dim}-s{scale}"),
+        None => name,
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_name_survives_a_round_trip(name in names()) {
+        let spec: NetworkSpec = name.parse().unwrap();
+        let printed = spec.to_string();
+        prop_assert_eq!(printed.parse::<NetworkSpec>().unwrap(), spec);
+        prop_assert!(printed.len() <= name.len(), "{} for {}", printed, name);
+    }
+
+    #[test]
+    fn no_name_panics(name in "(resnet|seresnext50-|mobilenet-v2|wrn-|\\+embedding-|-|[0-9x.d]|imagenet){0,8}") {
+        if let Ok(spec) = name.parse::<NetworkSpec>() {
+            prop_assert_eq!(spec.to_string().parse::<NetworkSpec>().unwrap(), spec);
+        }
+    }
+}
+
+#[test]
+fn an_embedding_has_length_one_and_its_logits_are_scaled_cosines() {
+    let (network, parameters) = build("resnet8-4-8-8+embedding-6-s16", DIGIT, 5);
+    let out = network.forward(&images(), Mode::Train).unwrap();
+    assert_eq!((out.hidden.dims(), out.logits.dims()), (&[3, 6][..], &[3, 5][..]));
+    let directions = parameters.get("cosine.weight").unwrap().to_vec2::<f32>().unwrap();
+    let (hidden, logits) = (out.hidden.to_vec2::<f32>().unwrap(), out.logits.to_vec2::<f32>().unwrap());
+    for (e, logits) in hidden.iter().zip(&logits) {
+        let length = |v: &[f32]| v.iter().map(|v| v * v).sum::<f32>().sqrt();
+        assert!((length(e) - 1.0).abs() < 1e-5);
+        for (direction, logit) in directions.iter().zip(logits) {
+            let cosine = e.iter().zip(direction).map(|(a, b)| a * b).sum::<f32>() / length(direction);
+            assert!((16.0 * cosine - logit).abs() < 1e-4, "{logit}, {cosine}");
+        }
+    }
+    assert!(parameters.get("fc.weight").is_none(), "no classifier beside the embedding");
 }

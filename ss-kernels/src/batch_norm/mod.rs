@@ -184,7 +184,6 @@ fn run(
     training: bool,
 ) -> Result<Tensor> {
     let (n, h, w, c) = input.dims()?;
-    let relu = act == Activation::Relu;
     let (scales, shifts) = (to_vec(scale)?, to_vec(shift)?);
     let inv_std: Vec<f64> = var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
     let a: Vec<f32> = (0..c).map(|i| (f64::from(scales[i]) * inv_std[i]) as f32).collect();
@@ -192,8 +191,8 @@ fn run(
         (0..c).map(|i| (f64::from(shifts[i]) - f64::from(scales[i]) * inv_std[i] * mean[i]) as f32).collect();
     let residual = residual.map(graph::enter).transpose()?;
     let y = with_data(&input.data, |x| match &residual {
-        Some(r) => with_data(&r.data, |r| Ok(passes::normalise(isa, x, &a, &b, Some(r), relu))),
-        None => Ok(passes::normalise(isa, x, &a, &b, None, relu)),
+        Some(r) => with_data(&r.data, |r| Ok(passes::normalise(isa, x, &a, &b, Some(r), act))),
+        None => Ok(passes::normalise(isa, x, &a, &b, None, act)),
     })?;
     let tracked = input.is_tracked()
         || residual.as_ref().is_some_and(Input::is_tracked)
@@ -202,7 +201,7 @@ fn run(
     if !tracked {
         return graph::leave(y, (n, h, w, c), None);
     }
-    let needs_output = relu && residual.is_some();
+    let needs_output = act != Activation::Identity && residual.is_some();
     let handle = match &residual {
         Some(r) if r.is_tracked() => graph::join(&input.handle, &r.handle)?,
         _ => input.handle.clone(),
@@ -220,7 +219,7 @@ fn run(
         inv_std,
         a,
         b,
-        relu,
+        act,
         training,
     };
     let handle = handle.apply_op3(scale, shift, op)?;
@@ -235,7 +234,7 @@ fn run(
 struct BatchNorm {
     x: Tensor,
     x_slot: Option<Arc<Slot>>,
-    /// The result, where a ReLU's mask cannot be had from `x` alone.
+    /// The result, where the activation's mask cannot be had from `x` alone.
     y: Option<Arc<OnceLock<Tensor>>>,
     residual_slot: Option<Arc<Slot>>,
     slot: Arc<Slot>,
@@ -245,19 +244,27 @@ struct BatchNorm {
     /// `y = act(x * a + b + residual)`.
     a: Vec<f32>,
     b: Vec<f32>,
-    relu: bool,
+    act: Activation,
     training: bool,
 }
 
 impl BatchNorm {
     fn backward(&self, x: &[f32], y: Option<&[f32]>) -> Result<(Vec<f32>, Vec<f32>)> {
-        let mask = match (self.relu, y) {
-            (false, _) => Mask::None,
-            (true, None) => Mask::Recompute,
-            (true, Some(y)) => Mask::Output(y),
+        let mask = match (self.act, y) {
+            (Activation::Identity, _) => Mask::None,
+            (_, None) => Mask::Recompute,
+            (_, Some(y)) => Mask::Output(y),
         };
         let c = self.scale.len();
-        let pass = Backward { isa: Isa::current(), x, a: &self.a, b: &self.b, mean: &self.mean, mask };
+        let pass = Backward {
+            isa: Isa::current(),
+            x,
+            a: &self.a,
+            b: &self.b,
+            mean: &self.mean,
+            act: self.act,
+            mask,
+        };
         let mut dy = self.slot.take(x.len())?;
         let sums = pass.sums(&dy);
         let dscale = (0..c).map(|i| (sums.grad_x[i] * self.inv_std[i]) as f32).collect();

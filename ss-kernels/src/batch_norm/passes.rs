@@ -1,5 +1,6 @@
 //! The three passes over activations, channels-last: normalise, reduce the gradient, apply it.
 
+use crate::Activation;
 use crate::memory::{Output, SharedMut};
 use crate::parallel;
 use crate::simd::{Isa, Kernel, Simd, dispatch};
@@ -16,7 +17,7 @@ pub(crate) fn normalise(
     a: &[f32],
     b: &[f32],
     residual: Option<&[f32]>,
-    relu: bool,
+    act: Activation,
 ) -> Vec<f32> {
     let channels = a.len();
     let per_task = task_pixels(channels) * channels;
@@ -29,7 +30,7 @@ pub(crate) fn normalise(
         // SAFETY: `isa` is available; tasks own disjoint ranges of the output.
         unsafe {
             let y = out.at(start);
-            dispatch(isa, Normalise { x: &x[range], a, b, residual, relu, y });
+            dispatch(isa, Normalise { x: &x[range], a, b, residual, act, y });
         }
     });
     // SAFETY: the tasks cover all of it.
@@ -41,7 +42,7 @@ struct Normalise<'a> {
     a: &'a [f32],
     b: &'a [f32],
     residual: Option<&'a [f32]>,
-    relu: bool,
+    act: Activation,
     y: *mut f32,
 }
 
@@ -67,10 +68,7 @@ impl Kernel for Normalise<'_> {
                     if let Some(r) = self.residual {
                         v = S::add(v, S::load_n(r.as_ptr().add(at), valid));
                     }
-                    if self.relu {
-                        v = S::max(S::zero(), v);
-                    }
-                    S::store_n(self.y.add(at), v, valid);
+                    S::store_n(self.y.add(at), self.act.vector::<S>(v), valid);
                 }
             }
             c += S::LANES;
@@ -78,14 +76,14 @@ impl Kernel for Normalise<'_> {
     }
 }
 
-/// What tells where a ReLU let the gradient through.
+/// What tells where the activation let the gradient through.
 #[derive(Clone, Copy)]
 pub(crate) enum Mask<'a> {
-    /// No ReLU.
+    /// Everywhere.
     None,
-    /// Where `x * a + b > 0`, computed again as the forward pass did.
+    /// By its argument `x * a + b`, computed again as the forward pass did.
     Recompute,
-    /// Where the result `y > 0` (a residual was added).
+    /// By its result (a residual was added).
     Output(&'a [f32]),
 }
 
@@ -104,6 +102,7 @@ pub(crate) struct Backward<'a> {
     pub(crate) a: &'a [f32],
     pub(crate) b: &'a [f32],
     pub(crate) mean: &'a [f32],
+    pub(crate) act: Activation,
     pub(crate) mask: Mask<'a>,
 }
 
@@ -177,8 +176,8 @@ unsafe fn masked<S: Simd>(
         let g = S::load_n(dy.add(at), valid);
         match of.mask {
             Mask::None => g,
-            Mask::Recompute => S::where_positive(S::fma(x, a, b), g),
-            Mask::Output(y) => S::where_positive(S::load_n(y.as_ptr().add(at), valid), g),
+            Mask::Recompute => of.act.gradient::<S>(S::fma(x, a, b), g),
+            Mask::Output(y) => of.act.gradient::<S>(S::load_n(y.as_ptr().add(at), valid), g),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Depthwise convolution (one input and one output channel in each group): direct, vectorised over
-//! channels.
+//! channels. 3x3 at strides 1 and 2 has kernels of its own.
 
+use super::depthwise_3x3;
 use super::geometry::{Frame, Geometry};
 use crate::memory::{SharedMut, with_scratch};
 use crate::parallel;
@@ -29,6 +30,19 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let g = self.g;
+        if depthwise_3x3::applies(g) {
+            let forward = depthwise_3x3::Forward {
+                channels: g.c,
+                stride: g.stride,
+                size: [g.oh, g.ow],
+                row: self.frame.row(),
+                input: self.input,
+                weight: self.weight,
+                output: self.output,
+            };
+            // SAFETY: this function's own condition.
+            return unsafe { forward.run::<S>() };
+        }
         for p in 0..g.oh * g.ow {
             let pixel = p / g.ow * g.stride * self.frame.row() + p % g.ow * g.stride * g.c;
             let mut c = 0;
@@ -114,6 +128,19 @@ impl Kernel for WeightGrad<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let g = self.g;
+        if depthwise_3x3::applies(g) {
+            let grad = depthwise_3x3::WeightGrad {
+                channels: g.c,
+                stride: g.stride,
+                size: [g.oh, g.ow],
+                row: self.frame.row(),
+                input: self.input,
+                dy: self.dy,
+                dw: self.dw,
+            };
+            // SAFETY: this function's own condition.
+            return unsafe { grad.run::<S>() };
+        }
         for t in 0..g.kh * g.kw {
             let tap = t / g.kw * self.frame.row() + t % g.kw * g.c;
             let mut c = 0;

@@ -40,10 +40,9 @@ pub fn conv2d_folded(
         row.iter_mut().for_each(|w| *w *= s);
     }
     let shift = to_vec(shift)?;
-    let relu = matches!(act, Activation::Relu);
     let input = graph::channels_last(x)?;
     let run = |residual: Option<&[f32]>| {
-        let epilogue = Finish { isa, image: g.out_image(), shift: &shift, residual, relu };
+        let epilogue = Finish { isa, image: g.out_image(), shift: &shift, residual, act };
         with_data(&input, |x| Ok(forward(isa, &g, x, &kernel, &epilogue)))
     };
     let y = match residual {
@@ -112,13 +111,13 @@ struct Finish<'a> {
     image: usize,
     shift: &'a [f32],
     residual: Option<&'a [f32]>,
-    relu: bool,
+    act: Activation,
 }
 
 impl Epilogue for Finish<'_> {
     fn finish(&self, index: usize, image: &mut [f32]) {
         let residual = self.residual.map(|r| &r[index * self.image..][..self.image]);
-        let kernel = ShiftAct { image, shift: self.shift, residual, relu: self.relu };
+        let kernel = ShiftAct { image, shift: self.shift, residual, act: self.act };
         // SAFETY: `isa` is available (it comes from `Isa::current`); slices carry their lengths.
         unsafe { dispatch(self.isa, kernel) };
     }
@@ -128,7 +127,7 @@ struct ShiftAct<'a> {
     image: &'a mut [f32],
     shift: &'a [f32],
     residual: Option<&'a [f32]>,
-    relu: bool,
+    act: Activation,
 }
 
 impl Kernel for ShiftAct<'_> {
@@ -151,10 +150,7 @@ impl Kernel for ShiftAct<'_> {
                     if let Some(r) = self.residual {
                         v = S::add(v, S::load_n(r.as_ptr().add(p * channels + c), valid));
                     }
-                    if self.relu {
-                        v = S::max(S::zero(), v);
-                    }
-                    S::store_n(y, v, valid);
+                    S::store_n(y, self.act.vector::<S>(v), valid);
                 }
                 c += S::LANES;
             }

@@ -6,7 +6,7 @@
 
 use super::gather::{Gather, Panels, Pixels};
 use super::geometry::{Frame, Geometry};
-use super::winograd;
+use super::{depthwise_3x3, winograd};
 use crate::memory::{Output, with_scratch};
 use crate::parallel;
 use crate::simd::{Isa, dispatch};
@@ -47,6 +47,9 @@ struct Phase {
 pub(crate) fn input_grad(isa: Isa, g: &Geometry, dy: &[f32], weight: &[f32]) -> Vec<f32> {
     if let Some(tile) = winograd::for_input_grad(g) {
         return winograd::input_grad(isa, g, tile, dy, weight);
+    }
+    if depthwise_3x3::applies(g) {
+        return depthwise_3x3::input_grad(isa, g, dy, weight);
     }
     let (top, height) = axis_extent(g.h, g.kh, g.stride, g.padding);
     let (left, width) = axis_extent(g.w, g.kw, g.stride, g.padding);

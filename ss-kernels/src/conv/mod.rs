@@ -1,6 +1,7 @@
 //! Two-dimensional convolution.
 
 mod depthwise;
+mod depthwise_3x3;
 mod folded;
 mod forward;
 mod gather;

@@ -69,6 +69,10 @@ impl Simd for Avx2 {
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m256, b: __m256) -> __m256 {
+        unsafe { _mm256_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn where_positive(cond: __m256, x: __m256) -> __m256 {
         unsafe {
             let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(cond, _mm256_setzero_ps());

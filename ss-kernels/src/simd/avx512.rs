@@ -64,6 +64,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn where_positive(cond: __m512, x: __m512) -> __m512 {
         unsafe {
             let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(cond, _mm512_setzero_ps());

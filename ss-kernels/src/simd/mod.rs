@@ -117,6 +117,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger one; `b` when either is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller one; `b` when either is NaN.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// `x` where `cond > 0`, zero elsewhere.
     unsafe fn where_positive(cond: Self::V, x: Self::V) -> Self::V;
 }

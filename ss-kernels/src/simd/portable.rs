@@ -63,6 +63,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    unsafe fn min(a: V, b: V) -> V {
+        std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
     unsafe fn where_positive(cond: V, x: V) -> V {
         std::array::from_fn(|i| if cond[i] > 0.0 { x[i] } else { 0.0 })
     }

@@ -19,24 +19,26 @@ pub struct ConvConfig {
     pub kernel: usize,
     /// Stride.
     pub stride: usize,
+    /// Channel groups; as many as channels in and out: depthwise.
+    pub groups: usize,
 }
 
 impl ConvConfig {
     pub(crate) fn spec(self) -> Conv2dSpec {
-        Conv2dSpec { stride: self.stride, padding: self.kernel / 2, groups: 1 }
+        Conv2dSpec { stride: self.stride, padding: self.kernel / 2, groups: self.groups }
     }
 }
 
-/// The weight `[outputs, inputs, kernel, kernel]` of a convolution, Kaiming-normal over the fan-out
+/// The weight `[outputs, inputs / groups, kernel, kernel]` of a convolution, Kaiming-normal over the fan-out
 /// (He et al. 2015), named `weight` under `vb`.
 pub fn conv_weight(config: ConvConfig, vb: VarBuilder) -> Result<Tensor> {
-    let ConvConfig { inputs, outputs, kernel, .. } = config;
+    let ConvConfig { inputs, outputs, kernel, groups, .. } = config;
     let init = Init::Kaiming {
         dist: NormalOrUniform::Normal,
         fan: FanInOut::FanOut,
         non_linearity: NonLinearity::ReLU,
     };
-    Ok(vb.get_with_hints((outputs, inputs, kernel, kernel), "weight", init)?)
+    Ok(vb.get_with_hints((outputs, inputs / groups, kernel, kernel), "weight", init)?)
 }
 
 /// `act(batch_norm(conv(x)) + residual)`.

@@ -2,9 +2,14 @@
 
 mod batch_norm;
 mod conv_bn;
+mod squeeze_excite;
+mod stem;
 
 pub use batch_norm::BatchNorm;
 pub use conv_bn::{ConvBn, ConvConfig, conv_weight};
+pub use squeeze_excite::SqueezeExcite;
+pub use stem::Stem;
+pub(crate) use stem::StemLayers;
 
 use candle_core::Tensor;
 use candle_nn::init::Init;

@@ -14,11 +14,12 @@ use ss_seed::Seed;
 use super::peak_memory::peak_rss_mib;
 
 /// The networks, by the names of `benches/peers/train_torch.py`: spec, channels, side of the image.
-pub(super) const NETWORKS: [(&str, &str, usize, usize); 7] = [
+pub(super) const NETWORKS: [(&str, &str, usize, usize); 8] = [
     ("six-conv", "six-conv", 3, 32),
     ("resnet-8", "resnet8", 3, 32),
     ("resnet-20", "resnet20", 3, 32),
     ("resnet-18", "resnet18", 3, 32),
+    ("mobilenet-v2", "mobilenet-v2", 3, 32),
     ("wrn-16-4", "wrn-16-4", 3, 32),
     ("digits", "resnet8", 1, 8),
     ("digits-small", "resnet8-8-16-32", 1, 8),
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Only this network [all: six-conv, resnet-8, resnet-20, resnet-18, wrn-16-4, digits, digits-small]
+    /// Only this network [all: six-conv, resnet-8, resnet-20, resnet-18, mobilenet-v2, wrn-16-4, digits, digits-small]
     #[arg(long)]
     only: Option<String>,
     /// Images a step
