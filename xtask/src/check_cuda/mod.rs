@@ -3,12 +3,13 @@
 
 mod toolkit;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use toolkit::{CUDARC_CUDA_VERSION, Toolkit, run};
+use toolkit::{CUDARC_CUDA_VERSION, PTX_VERSION, Toolkit, run};
 
 /// Flags of `check-cuda`.
 #[derive(clap::Args)]
@@ -48,6 +49,8 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
     }
     println!("check-cuda: building and linking swift-sampler and xtask");
     run(&mut cargo(&["build", "--bins"]))?;
+    let kernels = check_kernels(&target.join("cuda/release/build"))?;
+    println!("check-cuda: {kernels} files of kernels, PTX {PTX_VERSION}");
     let program = target.join("cuda/release/swift-sampler");
     without_driver(&program, &toolkit)?;
     println!(
@@ -75,6 +78,40 @@ fn environment(toolkit: &Toolkit, compute_cap: u32) -> Result<Vec<(&'static str,
         // candle-kernels names libcudart without saying where it is.
         ("LIBRARY_PATH", text(toolkit.home.join("lib"))?),
     ])
+}
+
+/// That the kernels are in the version of PTX that the oldest supported driver reads: a newer one would only fail on a GPU.
+/// Returns their number.
+fn check_kernels(build: &Path) -> Result<usize> {
+    let read = |folder: &Path| fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()));
+    let mut kernels = 0;
+    for crate_folder in read(build)? {
+        let crate_folder = crate_folder?;
+        let out = crate_folder.path().join("out");
+        if !crate_folder.file_name().to_string_lossy().starts_with("candle-kernels-") || !out.is_dir() {
+            continue;
+        }
+        for file in read(&out)? {
+            let path = file?.path();
+            if path.extension().is_none_or(|extension| extension != "ptx") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            let version = text.lines().find_map(|line| line.strip_prefix(".version "));
+            if version.map(str::trim) != Some(PTX_VERSION) {
+                let found = version.unwrap_or("none");
+                bail!(
+                    "{}: PTX {found}, expected {PTX_VERSION}; remove target/cuda and run again",
+                    path.display()
+                );
+            }
+            kernels += 1;
+        }
+    }
+    if kernels == 0 {
+        bail!("{}: no kernels of candle below it", build.display());
+    }
+    Ok(kernels)
 }
 
 /// Runs the program against the stand-in for the driver: it must start, name the trouble and the remedy, and train nothing.

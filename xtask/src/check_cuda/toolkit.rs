@@ -7,20 +7,24 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// What is installed. The compiler and the headers must be of one release; the libraries are those of the same CUDA 13.
+/// What is installed: CUDA 13.0, the oldest that the bindings know. Kernels are shipped as PTX, which a driver of an older release
+/// than the compiler refuses to load. The compiler and the headers must be of one release.
 const PACKAGES: [&str; 8] = [
-    "nvidia-cuda-nvcc==13.5.37",
-    "nvidia-cuda-crt==13.5.37",
-    "nvidia-nvvm==13.5.37",
-    "nvidia-cuda-runtime==13.5.37",
-    "nvidia-cuda-nvrtc==13.5.37",
-    "nvidia-cuda-cccl==13.3.5.0.6",
-    "nvidia-cublas==13.10.0.20",
-    "nvidia-curand==10.4.5.25",
+    "nvidia-cuda-nvcc==13.0.88",
+    "nvidia-cuda-crt==13.0.88",
+    "nvidia-nvvm==13.0.88",
+    "nvidia-cuda-runtime==13.0.96",
+    "nvidia-cuda-nvrtc==13.0.88",
+    "nvidia-cuda-cccl==13.0.85",
+    "nvidia-cublas==13.1.0.3",
+    "nvidia-curand==10.4.0.35",
 ];
 
-/// The oldest interface that the bindings are made for; later drivers have it too.
+/// The interface that the bindings are made for: that of the compiler; later drivers have it too.
 pub(super) const CUDARC_CUDA_VERSION: &str = "13000";
+
+/// The version of PTX that drivers of that release read.
+pub(super) const PTX_VERSION: &str = "9.0";
 
 /// A CUDA toolkit in a folder.
 pub(super) struct Toolkit {
@@ -35,6 +39,9 @@ impl Toolkit {
         let (stamp, wanted) = (venv.join("packages.txt"), PACKAGES.join("\n"));
         if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted[..]) {
             println!("installing {} packages into {}", PACKAGES.len(), venv.display());
+            if venv.exists() {
+                fs::remove_dir_all(venv).with_context(|| format!("removing {}", venv.display()))?;
+            }
             run(Command::new("python3").args(["-m", "venv"]).arg(venv))
                 .context("making a virtual environment needs python3 with its venv module")?;
             let pip = ["install", "--quiet", "--disable-pip-version-check"];
