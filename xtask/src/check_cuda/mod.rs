@@ -52,7 +52,7 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
     let kernels = check_kernels(&target.join("cuda/release/build"))?;
     println!("check-cuda: {kernels} files of kernels, PTX {PTX_VERSION}");
     let program = target.join("cuda/release/swift-sampler");
-    without_driver(&program, &toolkit)?;
+    without_driver(&program)?;
     println!(
         "check-cuda: {} is linked, starts, and says that there is no driver where there is none",
         program.display()
@@ -68,6 +68,8 @@ fn environment(toolkit: &Toolkit, compute_cap: u32) -> Result<Vec<(&'static str,
     };
     let home = text(toolkit.home.clone())?;
     let path = std::env::var("PATH").unwrap_or_default();
+    let folders = toolkit.library_folders().map(text);
+    let folders = folders.into_iter().collect::<Result<Vec<_>>>()?.join(":");
     Ok(vec![
         ("PATH", format!("{}:{path}", text(toolkit.home.join("bin"))?)),
         ("CUDA_HOME", home.clone()),
@@ -75,8 +77,10 @@ fn environment(toolkit: &Toolkit, compute_cap: u32) -> Result<Vec<(&'static str,
         ("CUDA_ROOT", home),
         ("CUDA_COMPUTE_CAP", compute_cap.to_string()),
         ("CUDARC_CUDA_VERSION", CUDARC_CUDA_VERSION.to_owned()),
-        // candle-kernels names libcudart without saying where it is.
-        ("LIBRARY_PATH", text(toolkit.home.join("lib"))?),
+        // candle-kernels names libcudart without saying where it is, cudarc libcuda.
+        ("LIBRARY_PATH", folders.clone()),
+        // Read by the build scripts of the programs.
+        ("SWIFT_SAMPLER_RPATH", folders),
     ])
 }
 
@@ -114,16 +118,26 @@ fn check_kernels(build: &Path) -> Result<usize> {
     Ok(kernels)
 }
 
-/// Runs the program against the stand-in for the driver: it must start, name the trouble and the remedy, and train nothing.
-fn without_driver(program: &Path, toolkit: &Toolkit) -> Result<()> {
+/// Runs the program as it is, on a machine without a driver: it must start, name the trouble and the remedy, and train nothing.
+/// On a machine with one it would train, so it is only asked for its version there.
+fn without_driver(program: &Path) -> Result<()> {
+    let start = |arguments: &[&str], out: Option<&Path>| {
+        let mut command = Command::new(program);
+        command.args(arguments).args(out).env_remove("LD_LIBRARY_PATH");
+        command.output().with_context(|| format!("starting {}", program.display()))
+    };
+    let version = start(&["--version"], None)?;
+    if !version.status.success() {
+        bail!("{}: does not start: {}", program.display(), String::from_utf8_lossy(&version.stderr).trim());
+    }
+    if Path::new("/proc/driver/nvidia/version").exists() {
+        println!("check-cuda: there is a driver here: not tried without one");
+        return Ok(());
+    }
     let folder = tempfile::tempdir().context("making a folder")?;
-    let libraries = format!("{}:{}", toolkit.stubs().display(), toolkit.home.join("lib").display());
-    let output = Command::new(program)
-        .args(["search", "--dataset", "digits", "--device", "cuda:0", "--out"])
-        .arg(folder.path().join("out"))
-        .env("LD_LIBRARY_PATH", libraries)
-        .output()
-        .with_context(|| format!("starting {}", program.display()))?;
+    let out = folder.path().join("out");
+    let arguments = ["search", "--dataset", "digits", "--device", "cuda:0", "--out"];
+    let output = start(&arguments, Some(&out))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() || !said.contains("cuda:0: no driver or no GPU") {
         bail!("{}: expected it to say that there is no driver, found: {}", program.display(), said.trim());

@@ -1,6 +1,7 @@
 //! CUDA's compiler and libraries from the Python package index, in a virtual environment under `target/`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +35,7 @@ pub(super) struct Toolkit {
 
 impl Toolkit {
     /// Installs the packages into `venv`, unless they are there, and what they lack for linking: library names without
-    /// versions, and a stand-in for the driver's library.
+    /// versions, and the driver's library.
     pub(super) fn install(venv: &Path) -> Result<Self> {
         let (stamp, wanted) = (venv.join("packages.txt"), PACKAGES.join("\n"));
         if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted[..]) {
@@ -50,7 +51,7 @@ impl Toolkit {
         }
         let toolkit = Self { home: home(venv)? };
         toolkit.name_libraries()?;
-        toolkit.make_driver_stub()?;
+        toolkit.make_driver_library()?;
         Ok(toolkit)
     }
 
@@ -79,20 +80,22 @@ impl Toolkit {
         bail!("check-cuda runs on Linux")
     }
 
-    /// The folder of the stand-in for `libcuda`, which comes with the driver and not with the toolkit.
-    pub(super) fn stubs(&self) -> PathBuf {
-        self.home.join("lib/stubs")
+    /// The folders that programs linked with this toolkit load libraries from.
+    pub(super) fn library_folders(&self) -> [PathBuf; 2] {
+        [self.home.join("lib"), self.driver_folder()]
     }
 
-    /// Makes a `libcuda` that has every function of `cuda.h` and answers each call with `CUDA_ERROR_STUB_LIBRARY`: enough to
-    /// link, and to see what a program says where there is no driver.
-    fn make_driver_stub(&self) -> Result<()> {
-        let stubs = self.stubs();
-        let library = stubs.join("libcuda.so");
-        if library.exists() {
-            return Ok(());
-        }
-        fs::create_dir_all(&stubs).with_context(|| format!("making {}", stubs.display()))?;
+    fn driver_folder(&self) -> PathBuf {
+        self.home.join("lib/driver")
+    }
+
+    /// Makes the `libcuda` that programs are linked with: it passes every function of `cuda.h` on to the driver's own library,
+    /// which comes with the driver and not with the toolkit. Where there is no driver each call answers
+    /// `CUDA_ERROR_STUB_LIBRARY`: the program starts all the same, and says so.
+    fn make_driver_library(&self) -> Result<()> {
+        let folder = self.driver_folder();
+        let (library, source) = (folder.join("libcuda.so"), folder.join("libcuda_or_none.c"));
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let include = self.home.join("include");
         let expanded = Command::new("cc")
             .args(["-E", "-P", "-I"])
@@ -105,16 +108,52 @@ impl Toolkit {
         if !expanded.status.success() || !names.contains("cuInit") {
             bail!("{}: found no driver functions", include.join("cuda.h").display());
         }
-        let source = stubs.join("stub.c");
-        let body: String = names.iter().map(|name| format!("int {name}(void) {{ return 34; }}\n")).collect();
-        fs::write(&source, body).with_context(|| format!("writing {}", source.display()))?;
+        let text = forwarding(&names);
+        if library.exists() && fs::read_to_string(&source).ok().as_deref() == Some(&text[..]) {
+            return Ok(());
+        }
+        fs::write(&source, text).with_context(|| format!("writing {}", source.display()))?;
+        let name = "libcuda_or_none.so";
         run(Command::new("cc")
-            .args(["-shared", "-fPIC", "-fno-builtin", "-Wl,-soname,libcuda.so.1", "-o"])
-            .arg(&library)
-            .arg(&source))?;
-        fs::copy(&library, stubs.join("libcuda.so.1")).context("copying the stub of libcuda")?;
+            .args(["-O1", "-shared", "-fPIC", &format!("-Wl,-soname,{name}"), "-o"])
+            .arg(folder.join(name))
+            .arg(&source)
+            .arg("-ldl"))?;
+        fs::copy(folder.join(name), &library).with_context(|| format!("writing {}", library.display()))?;
         Ok(())
     }
+}
+
+/// C that jumps from every function to that of `libcuda.so.1`, if there is one when it is loaded.
+fn forwarding(names: &BTreeSet<&str>) -> String {
+    let mut text = String::from(
+        "#include <dlfcn.h>\n\
+         static int missing(void) { return 34; } /* CUDA_ERROR_STUB_LIBRARY */\n\
+         #define COUNT (sizeof names / sizeof *names)\n\
+         static const char *const names[] = {\n",
+    );
+    // Writing to a String cannot fail.
+    for name in names {
+        let _ = writeln!(text, "\"{name}\",");
+    }
+    text += "};\n\
+        __attribute__((visibility(\"hidden\"))) void *driver_functions[COUNT];\n\
+        __attribute__((constructor)) static void load(void) {\n\
+        void *driver = dlopen(\"libcuda.so.1\", RTLD_NOW | RTLD_LOCAL);\n\
+        for (unsigned long i = 0; i < COUNT; i++) {\n\
+        void *found = driver ? dlsym(driver, names[i]) : 0;\n\
+        driver_functions[i] = found ? found : (void *)missing;\n\
+        }\n}\n\
+        #if defined(__x86_64__)\n\
+        #define JUMP(at) \"jmp *driver_functions+\" #at \"(%rip)\\n\"\n\
+        #elif defined(__aarch64__)\n\
+        #define JUMP(at) \"adrp x16, driver_functions+\" #at \"\\nldr x16, [x16, #:lo12:driver_functions+\" #at \"]\\nbr x16\\n\"\n\
+        #endif\n\
+        #define FORWARD(name, at) __asm__(\".text\\n.globl \" #name \"\\n.type \" #name \", %function\\n\" #name \":\\n\" JUMP(at));\n";
+    for (place, name) in names.iter().enumerate() {
+        let _ = writeln!(text, "FORWARD({name}, {})", 8 * place);
+    }
+    text
 }
 
 /// The folder that the packages share inside a virtual environment.
