@@ -11,8 +11,8 @@ use ss_seed::Stream;
 use crate::examples::{Batches, Examples};
 use crate::{Augmentation, Device, Error, Predictions, Result, Score, WindowPredictions};
 
-/// Logits that a forward pass of evaluation may make, 32 MiB of them.
-const LOGITS: usize = 1 << 23;
+/// Logits that a forward pass of evaluation may make, 16 MiB of them.
+const LOGITS: usize = 1 << 22;
 
 impl Examples for TokenWindows {
     fn len(&self) -> usize {

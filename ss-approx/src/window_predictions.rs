@@ -1,6 +1,7 @@
 //! What is kept of a language model's predictions: a few numbers a window, since the logits of all tokens are too many.
 
 use candle_core::{D, Tensor};
+use rayon::prelude::*;
 use ss_features::FeatureTable;
 use ss_models::Output;
 
@@ -68,8 +69,8 @@ impl WindowPredictions {
             let ahead = |(token, z): (usize, &f32)| *z > row[target] || (*z == row[target] && token < target);
             row.iter().enumerate().filter(|&pair| ahead(pair)).count() as u32
         }));
-        let targets = Tensor::from_slice(targets, targets.len(), out.logits.device())?;
-        self.grad_norm.extend(gradient_norms(&out.hidden, &out.logits, &targets, self.context)?);
+        let norms = gradient_norms(&out.hidden, &logits, targets, &tokens.loss, self.context)?;
+        self.grad_norm.extend(norms);
         Ok(())
     }
 
@@ -132,8 +133,9 @@ impl WindowPredictions {
 }
 
 /// The norm of the gradient of each window's mean cross-entropy with respect to the weight of the last linear layer,
-/// `||(P - Y)^T H||_F / T`, from its input `hidden` `[n T, d]`, its output `logits` `[n T, V]` and the right tokens `targets`
-/// `[n T]` (`u32`), where `P` holds the probabilities of a window and `Y` the right tokens as rows of zeros with a one.
+/// `||(P - Y)^T H||_F / T`, from its input `hidden` `[n T, d]`, its output `logits` `[n T, V]`, the right tokens `targets`
+/// `[n T]` and their cross-entropies `losses` `[n T]` in nats, where `P` holds the probabilities of a window and `Y` the right
+/// tokens as rows of zeros with a one.
 ///
 /// With `R = P - Y` its square is `sum_ij (R R^T)_ij (H H^T)_ij / T^2`: two products of size `[T, T]` a window instead of a
 /// gradient of size `[V, d]`. A weight that is the token embedding too counts here as the last layer alone.
@@ -142,20 +144,29 @@ impl WindowPredictions {
 /// Shapes that do not fit.
 pub fn gradient_norms(
     hidden: &Tensor,
-    logits: &Tensor,
-    targets: &Tensor,
+    logits: &[f32],
+    targets: &[u32],
+    losses: &[f32],
     context: usize,
 ) -> Result<Vec<f32>> {
-    let (rows, vocabulary) = logits.dims2()?;
-    let shifted = logits.detach().broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
-    let likelihoods = shifted.exp()?;
-    let p = likelihoods.broadcast_div(&likelihoods.sum_keepdim(D::Minus1)?)?;
-    let one_less = Tensor::full(-1_f32, (rows, 1), logits.device())?;
-    let residual = p.scatter_add(&targets.reshape((rows, 1))?, &one_less, 1)?;
+    let vocabulary = logits.len() / targets.len().max(1);
+    let mut residual = vec![0_f32; logits.len()];
+    let rows =
+        residual.par_chunks_mut(vocabulary).zip(logits.par_chunks(vocabulary)).zip(targets).zip(losses);
+    rows.for_each(|(((residual, row), &target), &loss)| {
+        // The logarithm of the softmax's denominator.
+        let log_sum = f64::from(row[target as usize]) + f64::from(loss);
+        for (residual, &z) in residual.iter_mut().zip(row) {
+            *residual = ((f64::from(z) - log_sum) as f32).exp();
+        }
+        // `p - 1` without a difference of nearly equal numbers.
+        residual[target as usize] = (-loss).exp_m1();
+    });
     let by_window = |rows: &Tensor, width: usize| rows.reshape(((), context, width));
+    let residual = Tensor::from_vec(residual, (targets.len(), vocabulary), hidden.device())?;
     let residual = by_window(&residual, vocabulary)?;
     let hidden = by_window(&hidden.detach(), hidden.dim(D::Minus1)?)?;
-    let gram = |rows: &Tensor| rows.matmul(&rows.t()?.contiguous()?);
+    let gram = |rows: &Tensor| rows.matmul(&rows.t()?);
     let squares = (gram(&residual)? * gram(&hidden)?)?.sum(D::Minus1)?.sum(D::Minus1)?;
     let norm = |square: f32| square.max(0.0).sqrt() / context as f32;
     Ok(squares.to_vec1::<f32>()?.into_iter().map(norm).collect())

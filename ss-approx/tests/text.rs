@@ -299,13 +299,9 @@ proptest! {
         let (hidden, logits) = (values(0, width, 2.0), values(1, vocabulary, scale));
         let targets: Vec<u32> =
             (0..rows).map(|row| (stream.index(2).index(row as u64).hash() % vocabulary as u64) as u32).collect();
-        let cpu = candle_core::Device::Cpu;
-        let found = gradient_norms(
-            &Tensor::from_slice(&hidden, (rows, width), &cpu).unwrap(),
-            &Tensor::from_slice(&logits, (rows, vocabulary), &cpu).unwrap(),
-            &Tensor::from_slice(&targets, rows, &cpu).unwrap(),
-            context,
-        ).unwrap();
+        let losses = ss_features::compute(&logits, vocabulary, &targets, None).unwrap().loss;
+        let rows_of_hidden = Tensor::from_slice(&hidden, (rows, width), &candle_core::Device::Cpu).unwrap();
+        let found = gradient_norms(&rows_of_hidden, &logits, &targets, &losses, context).unwrap();
         for window in 0..windows {
             let mut gradient = vec![0.0_f64; vocabulary * width];
             for row in window * context..(window + 1) * context {

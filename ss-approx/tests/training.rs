@@ -10,8 +10,8 @@ use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::trainer::Run;
 use ss_approx::{
-    Batch, CrossEntropy, Device, Error, ImageExamples, Objective, Predictions, Refresh, Sampling,
-    Score, Session, TrainSettings, Trainer, TrialResult, UniformRun, UniformRunConfig, Watch, WatchedTrial,
+    Batch, CrossEntropy, Device, Error, ImageExamples, Objective, Predictions, Refresh, Sampling, Score,
+    Session, TrainSettings, Trainer, TrialResult, UniformRun, UniformRunConfig, Watch, WatchedTrial,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
