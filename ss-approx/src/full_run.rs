@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use ss_data::ImageSet;
 use ss_models::Snapshot;
 use ss_seed::Seed;
 
 use crate::trainer::{Run, RunCost};
-use crate::{CrossEntropy, EpochReport, Objective, Predictions, Result, Sampling, Session, Trainer};
+use crate::{
+    CrossEntropy, EpochReport, Examples, Objective, Predictions, Result, Sampling, Session, Trainer,
+};
 
 /// One epoch of a run, as measured on validation data.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,8 +17,10 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Mean of the loss that training minimises over the epoch, in nats.
     pub train_loss: f64,
-    /// Validation accuracy in `[0, 1]`.
+    /// Validation accuracy in `[0, 1]`, of tokens where the task is text.
     pub accuracy: f64,
+    /// The validation score by which the task compares finished models ([`Examples::goal`]); the accuracy for images.
+    pub goal: f64,
 }
 
 /// A finished training run of the trainer's full schedule.
@@ -27,8 +30,8 @@ pub struct FullRun {
     pub history: Vec<EpochRecord>,
     /// The finished model.
     pub last: Snapshot,
-    /// The model of the epoch with the best validation accuracy (the earliest of equals): what early
-    /// stopping would keep.
+    /// The model of the epoch with the best validation score by the task's own measure, accuracy for images (the earliest of
+    /// equals): what early stopping would keep.
     pub best: Snapshot,
     /// Examples trained on and re-read.
     pub cost: RunCost,
@@ -41,7 +44,7 @@ impl FullRun {
         trainer: &Trainer,
         seed: Seed,
         sampling: Sampling,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         observe: impl FnMut(EpochReport, &Session, &Predictions) -> Result<()>,
     ) -> Result<Self> {
         Self::minimise(trainer, seed, sampling, &mut CrossEntropy, validation, observe)
@@ -53,7 +56,7 @@ impl FullRun {
         seed: Seed,
         sampling: Sampling,
         objective: &mut dyn Objective,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         mut observe: impl FnMut(EpochReport, &Session, &Predictions) -> Result<()>,
     ) -> Result<Self> {
         let mut session = trainer.session(seed)?;
@@ -68,11 +71,12 @@ impl FullRun {
         let unwatched = |_, _: &Session| Ok(ControlFlow::Continue(()));
         let cost = session.minimise(&run, objective, unwatched, |report, session| {
             let seen = session.predict(validation)?;
-            let accuracy = seen.accuracy(validation.labels())?;
-            if best.as_ref().is_none_or(|(value, _)| accuracy > *value) {
-                best = Some((accuracy, session.snapshot()?));
+            let (accuracy, goal) = (seen.accuracy()?, seen.score(validation.goal())?);
+            if best.as_ref().is_none_or(|(value, _)| goal > *value) {
+                best = Some((goal, session.snapshot()?));
             }
-            history.push(EpochRecord { epoch: report.epoch + 1, train_loss: report.train_loss, accuracy });
+            let EpochReport { epoch, train_loss, .. } = report;
+            history.push(EpochRecord { epoch: epoch + 1, train_loss, accuracy, goal });
             observe(report, session, &seen)
         })?;
         let last = session.snapshot()?;
@@ -83,10 +87,10 @@ impl FullRun {
 
 impl Trainer<'_> {
     /// Predictions of the model kept as `snapshot` ([`FullRun::last`] or [`FullRun::best`], say).
-    pub fn predict(&self, snapshot: &Snapshot, images: &ImageSet) -> Result<Predictions> {
+    pub fn predict(&self, snapshot: &Snapshot, examples: &dyn Examples) -> Result<Predictions> {
         // Any seed will do: every value is overwritten.
         let mut session = self.session(Seed::new(0))?;
         session.restore(snapshot)?;
-        session.predict(images)
+        session.predict(examples)
     }
 }

@@ -15,48 +15,57 @@
 //! | module | content |
 //! |---|---|
 //! | [`device`], [`device_choice`] | the CPU on kernels of ours, or any device of candle with the images on it |
-//! | [`data`] | training data with its normalisation; assembling augmented batches |
+//! | [`examples`] | [`Examples`]: what a task brings, the instances that are trained on or judged by |
+//! | [`image_examples`] | labelled images with their normalisation; assembling augmented batches |
+//! | `token_windows` | windows of text |
 //! | [`augment`] | crops and flips keyed by (epoch, example, copy) |
 //! | [`schedule`] | the learning rate over a run |
 //! | [`sampling`] | where an epoch's weights come from: uniform, fixed, re-read |
 //! | [`objective`] | what a step minimises: the mean cross-entropy, or a method's own loss |
 //! | [`trainer`] | [`Trainer`], [`Session`]: epochs of SGD on one network |
-//! | [`evaluate`] | logits, accuracy and features of a set of images |
+//! | [`predictions`] | scores and features of a set of instances: of images ([`class_predictions`]), of text ([`window_predictions`]) |
 //! | [`score`] | the score P on validation data |
 //! | [`full_run`] | one training from scratch, watched on validation data |
 //! | [`uniform_run`] | the baseline run and its two checkpoints |
 //! | [`shared_start`] | fine-tuning trials |
 
 pub mod augment;
+pub mod class_predictions;
 pub mod config;
-pub mod data;
 pub mod device;
 pub mod device_choice;
 mod epoch_loss;
 pub mod error;
-pub mod evaluate;
+pub mod examples;
 pub mod full_run;
+pub mod image_examples;
 pub mod objective;
+pub mod predictions;
 mod resident;
 pub mod sampling;
 pub mod schedule;
 pub mod score;
 pub mod shared_start;
+mod token_windows;
 pub mod trainer;
 pub mod uniform_run;
+pub mod window_predictions;
 
 pub use augment::Augmentation;
+pub use class_predictions::ClassPredictions;
 pub use config::{TrainConfig, TrainSettings};
-pub use data::TrainingData;
 pub use device::{Device, Precision};
 pub use device_choice::{DeviceChoice, Opened};
 pub use error::{Error, Result};
-pub use evaluate::Predictions;
+pub use examples::{Batches, Examples};
 pub use full_run::FullRun;
+pub use image_examples::ImageExamples;
 pub use objective::{Batch, CrossEntropy, Objective};
+pub use predictions::Predictions;
 pub use sampling::{Refresh, Sampling};
 pub use schedule::LearningRate;
 pub use score::Score;
 pub use shared_start::{SharedStart, TrialResult, Watch, WatchedTrial};
 pub use trainer::{Checkpoint, EpochReport, Session, Trainer};
 pub use uniform_run::{UniformRun, UniformRunConfig};
+pub use window_predictions::WindowPredictions;

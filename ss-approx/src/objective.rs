@@ -9,9 +9,9 @@ use crate::{Result, Session};
 /// One batch of a run, and its place there.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Normalised, augmented images `[n, channels, height, width]`.
+    /// The input of the network: normalised, augmented images `[n, channels, height, width]`, or tokens `[n, T]` (`u32`).
     pub x: &'a Tensor,
-    /// Their labels `[n]`, `u32`.
+    /// The labels of its logits, `u32`: `[n]` for images, `[n T]` for tokens.
     pub labels: &'a Tensor,
     /// The draws behind them, `n`.
     pub draws: &'a [Draw],

@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use ss_data::ImageSet;
 use ss_models::Snapshot;
 use ss_sampler::Weights;
 use ss_seed::Seed;
 
 use crate::trainer::{Checkpoint, Run};
-use crate::{Device, Predictions, Result, Sampling, Score, Session, Trainer};
+use crate::{Device, Examples, Predictions, Result, Sampling, Score, Session, Trainer};
 
 /// The checkpoint from which every candidate starts: weights *and* batch-normalisation statistics, taken
 /// from the middle of the uniform run. From there a bad sampler keeps hurting and a good one heals within an
@@ -83,12 +82,12 @@ impl SharedStart {
     /// results are differences between weights.
     ///
     /// # Errors
-    /// Those of training; a trial that diverges is [`Error::Diverged`](crate::Error::Diverged).
+    /// A score that the task does not have; errors of training: a trial that diverges is [`Error::Diverged`](crate::Error::Diverged).
     pub fn trial(
         &self,
         trainer: &Trainer,
         weights: &Weights,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         config: TrialConfig,
         seed: Seed,
     ) -> Result<TrialResult> {
@@ -109,7 +108,7 @@ impl SharedStart {
         &self,
         trainer: &Trainer,
         weights: &Weights,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         config: TrialConfig,
         seed: Seed,
         watch: Watch,
@@ -121,14 +120,15 @@ impl SharedStart {
         &self,
         trainer: &Trainer,
         weights: &Weights,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         config: TrialConfig,
         seed: Seed,
         mut watch: Option<Watch>,
     ) -> Result<WatchedTrial> {
+        validation.check_score(config.score)?;
         let judged = |session: &Session| -> Result<TrialResult> {
             let predictions = session.predict(validation)?;
-            let score = predictions.score(config.score, validation.labels())?;
+            let score = predictions.score(config.score)?;
             Ok(TrialResult { score, predictions })
         };
         let mut session = trainer.session(seed)?;

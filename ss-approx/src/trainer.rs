@@ -2,18 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use ss_data::{ImageSet, ImageShape};
 use ss_features::FeatureTable;
 use ss_kernels::{Backend, Sgd, SgdConfig};
-use ss_models::{InputShape, Network, NetworkSpec, Parameters, Snapshot};
+use ss_models::{Network, NetworkSpec, Parameters, Snapshot};
 use ss_sampler::EpochPlan;
 use ss_seed::Seed;
 
 use crate::epoch_loss::EpochLoss;
 use crate::sampling::Sampled;
 use crate::{
-    Batch, CrossEntropy, Device, Error, LearningRate, Objective, Predictions, Result, Sampling, TrainConfig,
-    TrainSettings, TrainingData,
+    Batch, CrossEntropy, Device, Error, Examples, LearningRate, Objective, Predictions, Result, Sampling,
+    TrainConfig, TrainSettings,
 };
 
 /// What stays the same over all runs of one experiment: network, data, settings, device.
@@ -22,7 +21,7 @@ pub struct Trainer<'a> {
     /// The network that every run trains.
     pub network: NetworkSpec,
     /// What it trains on.
-    pub data: &'a TrainingData,
+    pub data: &'a dyn Examples,
     /// How it trains.
     pub config: TrainConfig,
     /// Where it trains.
@@ -77,10 +76,7 @@ impl Trainer<'_> {
     pub fn session(&self, seed: Seed) -> Result<Session<'_>> {
         let parameters =
             Parameters::new(seed, self.device.tensors().clone()).with_backend(self.device.backend());
-        let images = self.data.images();
-        let ImageShape { channels, height, width } = images.shape();
-        let input = InputShape { channels, height, width };
-        let network = self.network.build(input, images.classes(), &parameters)?;
+        let network = self.data.build(&self.network, &parameters)?;
         Ok(Session { trainer: self, parameters, network })
     }
 
@@ -120,7 +116,7 @@ impl Trainer<'_> {
         session: &Session,
     ) -> Result<EpochPlan> {
         let stream = run.seed.stream("epoch-order");
-        let weights = sampled.weights(epoch, || session.features(self.data.images()))?;
+        let weights = sampled.weights(epoch, || session.features(self.data))?;
         Ok(match weights {
             None if draws == self.data.len() => EpochPlan::shuffled(draws, stream, epoch as u64)?,
             None => {
@@ -196,13 +192,7 @@ impl Session<'_> {
             }
             let plan = trainer.plan(run, epoch, draws, &mut sampled, self)?;
             let stream = run.seed.stream("augmentation").index(epoch as u64);
-            let batches = trainer.data.normalisation().epoch(
-                trainer.data.images(),
-                plan.draws(),
-                config.augmentation,
-                stream,
-                &trainer.device,
-            )?;
+            let batches = trainer.data.epoch(plan.draws(), config.augmentation, stream, &trainer.device)?;
             let (mut losses, mut first) = (EpochLoss::new(&trainer.device), 0);
             for draws in plan.draws().chunks(config.batch_size) {
                 let (x, labels) = batches.batch(first..first + draws.len())?;
@@ -255,18 +245,14 @@ impl Session<'_> {
         &self.parameters
     }
 
-    /// What the network says of `images` now.
-    pub fn predict(&self, images: &ImageSet) -> Result<Predictions> {
-        let normalisation = self.trainer.data.normalisation();
-        Predictions::of(self.network.as_ref(), images, normalisation, &self.trainer.device)
+    /// What the network says of `examples` now.
+    pub fn predict(&self, examples: &dyn Examples) -> Result<Predictions> {
+        examples.predict(self.network.as_ref(), &self.trainer.device)
     }
 
-    /// The features of `images` against their own labels now.
-    ///
-    /// Ids are the places in `images`.
-    pub fn features(&self, images: &ImageSet) -> Result<FeatureTable> {
-        let features = self.predict(images)?.features(images.labels())?;
-        Ok(FeatureTable::from_features((0..images.len() as u64).collect(), features)?)
+    /// The features of `examples` now, by their places.
+    pub fn features(&self, examples: &dyn Examples) -> Result<FeatureTable> {
+        self.predict(examples)?.features()
     }
 
     /// A deep copy of all weights and running statistics.

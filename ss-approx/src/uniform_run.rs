@@ -1,11 +1,10 @@
 //! The baseline run and the two checkpoints that a search takes from it (`docs/method.md` 4).
 
-use ss_data::ImageSet;
 use ss_features::{FeatureTable, RunningMean};
 use ss_seed::Seed;
 
 use crate::full_run::FullRun;
-use crate::{EpochReport, Error, Result, Sampling, Score, Session, SharedStart, Trainer};
+use crate::{EpochReport, Error, Examples, Result, Sampling, Score, Session, SharedStart, Trainer};
 
 /// Which checkpoints a [`UniformRun`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,11 +35,11 @@ impl UniformRun {
     /// Trains for the full schedule of `trainer` and keeps what a search needs.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] for checkpoints outside the run; errors of training.
+    /// [`Error::InvalidSetting`] for checkpoints outside the run and a score that the task does not have; errors of training.
     pub fn run(
         trainer: &Trainer,
         seed: Seed,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         config: UniformRunConfig,
         mut observe: impl FnMut(EpochReport),
     ) -> Result<Self> {
@@ -58,7 +57,7 @@ impl UniformRun {
     pub fn watched(
         trainer: &Trainer,
         seed: Seed,
-        validation: &ImageSet,
+        validation: &dyn Examples,
         config: UniformRunConfig,
         mut observe: impl FnMut(EpochReport, &Session) -> Result<()>,
     ) -> Result<Self> {
@@ -70,6 +69,7 @@ impl UniformRun {
         };
         within("start_epoch", config.start_epoch, trainer.config.epochs, "1 to the number of epochs")?;
         within("reference_until", config.reference_until, config.start_epoch, "1 to start_epoch")?;
+        validation.check_score(config.reference_score)?;
 
         let mut reference: Option<(f64, usize, FeatureTable)> = None;
         let mut start = None;
@@ -77,8 +77,8 @@ impl UniformRun {
         let run = FullRun::run(trainer, seed, Sampling::Uniform, validation, |report, session, seen| {
             let epoch = report.epoch + 1;
             if epoch <= config.reference_until {
-                mean.update(&session.features(trainer.data.images())?)?;
-                let score = seen.score(config.reference_score, validation.labels())?;
+                mean.update(&session.features(trainer.data)?)?;
+                let score = seen.score(config.reference_score)?;
                 if reference.as_ref().is_none_or(|(value, ..)| score > *value) {
                     reference = Some((score, epoch, mean.table()?));
                 }

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::{
-    Augmentation, Device, Precision, Refresh, Sampling, Score, TrainSettings, Trainer, TrainingData,
-    UniformRun, UniformRunConfig,
+    Augmentation, Device, Examples, ImageExamples, Precision, Predictions, Refresh, Sampling, Score,
+    TrainSettings, Trainer, UniformRun, UniformRunConfig,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_sampler::{EpochPlan, Sampler, SamplerParams, SamplerSpec, Weights};
@@ -48,7 +48,7 @@ proptest! {
         batch in 1_usize..8,
     ) {
         let images = images(n, ImageShape { channels, height, width }, seed);
-        let data = TrainingData::new(images.clone());
+        let data = ImageExamples::new(images.clone());
         // Some examples several times, some never.
         let weights = Weights::new((0..n).map(|i| (i % 4) as f64 + 0.1).collect()).unwrap();
         let plan = EpochPlan::systematic(&weights, 2 * n, Seed::new(seed).stream("order"), epoch).unwrap();
@@ -76,7 +76,7 @@ proptest! {
 
 const SHAPE: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
 
-fn trainer(data: &TrainingData, device: Device) -> Trainer<'_> {
+fn trainer(data: &ImageExamples, device: Device) -> Trainer<'_> {
     let augmentation = Augmentation { crop_padding: 1, flip: true };
     let settings = TrainSettings {
         epochs: 3,
@@ -103,7 +103,7 @@ fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
 
 /// A short uniform run, a trial from its shared start, and a training whose features are re-read: the logits of the
 /// finished networks on the validation images and two features, and the mean losses of all epochs.
-fn everything(device: Device, data: &TrainingData, validation: &ImageSet) -> (Vec<Vec<f32>>, Vec<f32>) {
+fn everything(device: Device, data: &ImageExamples, validation: &ImageExamples) -> (Vec<Vec<f32>>, Vec<f32>) {
     let trainer = trainer(data, device.clone());
     let config = UniformRunConfig { start_epoch: 2, reference_until: 2, reference_score: Score::Likelihood };
     let mut losses = Vec::new();
@@ -111,7 +111,8 @@ fn everything(device: Device, data: &TrainingData, validation: &ImageSet) -> (Ve
         losses.push(report.train_loss as f32);
     })
     .unwrap();
-    let logits = |run: &FullRun| trainer.predict(&run.last, validation).unwrap().logits().to_vec();
+    let kept = |seen: &Predictions| seen.classes().unwrap().logits().to_vec();
+    let logits = |run: &FullRun| kept(&trainer.predict(&run.last, validation).unwrap());
     let mut all = vec![logits(&uniform.run)];
 
     let weights =
@@ -120,7 +121,7 @@ fn everything(device: Device, data: &TrainingData, validation: &ImageSet) -> (Ve
     // The start may come from a device and go to another.
     let start = uniform.start.on(&Device::Cpu).unwrap().on(&device).unwrap();
     let result = start.trial(&trainer, &weights, validation, trial, Seed::new(7)).unwrap();
-    all.push(result.predictions.logits().to_vec());
+    all.push(kept(&result.predictions));
 
     let spec = SamplerSpec::new(["loss"], ss_sampler::Transform::Cdf).unwrap();
     let params = SamplerParams::uniform(&spec);
@@ -144,8 +145,8 @@ fn everything(device: Device, data: &TrainingData, validation: &ImageSet) -> (Ve
 
 #[test]
 fn training_on_candles_operations_follows_the_kernels() {
-    let data = TrainingData::new(images(90, SHAPE, 0));
-    let validation = images(300, SHAPE, 1);
+    let data = ImageExamples::new(images(90, SHAPE, 0));
+    let validation = data.with_images(images(300, SHAPE, 1));
     let (expected, expected_losses) = everything(Device::Cpu, &data, &validation);
     let (found, losses) = everything(Device::candle_on_cpu(), &data, &validation);
     // Sums in another order, amplified by some twenty steps of training.
@@ -159,8 +160,8 @@ fn training_on_candles_operations_follows_the_kernels() {
 fn bf16_trains_or_is_refused() {
     match Device::candle_on_cpu().with_precision(Precision::Bf16) {
         Ok(device) => {
-            let data = TrainingData::new(images(90, SHAPE, 0));
-            let validation = images(60, SHAPE, 1);
+            let data = ImageExamples::new(images(90, SHAPE, 0));
+            let validation = data.with_images(images(60, SHAPE, 1));
             let (_, losses) = everything(device, &data, &validation);
             let (_, expected) = everything(Device::Cpu, &data, &validation);
             // bf16 keeps 8 binary digits.
@@ -185,8 +186,8 @@ fn training_on_a_gpu_follows_the_kernels() {
             return;
         }
     };
-    let data = TrainingData::new(images(90, SHAPE, 0));
-    let validation = images(300, SHAPE, 1);
+    let data = ImageExamples::new(images(90, SHAPE, 0));
+    let validation = data.with_images(images(300, SHAPE, 1));
     let (expected, expected_losses) = everything(Device::Cpu, &data, &validation);
     let (found, losses) = everything(device.clone(), &data, &validation);
     for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {

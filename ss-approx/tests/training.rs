@@ -10,8 +10,8 @@ use ss_approx::full_run::FullRun;
 use ss_approx::shared_start::TrialConfig;
 use ss_approx::trainer::Run;
 use ss_approx::{
-    Batch, CrossEntropy, Device, Error, Objective, Refresh, Sampling, Score, Session, TrainSettings, Trainer,
-    TrainingData, TrialResult, UniformRun, UniformRunConfig, Watch, WatchedTrial,
+    Batch, CrossEntropy, Device, Error, ImageExamples, Objective, Predictions, Refresh, Sampling, Score,
+    Session, TrainSettings, Trainer, TrialResult, UniformRun, UniformRunConfig, Watch, WatchedTrial,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_sampler::{Sampler, SamplerParams, SamplerSpec, Weights};
@@ -36,7 +36,18 @@ fn bars(n: usize, seed: u64) -> ImageSet {
     ImageSet::new(ImageShape { channels: 1, height: 8, width: 8 }, 3, pixels, labels).unwrap()
 }
 
-fn trainer(data: &TrainingData) -> Trainer<'_> {
+/// `train` images to train on and `validation` ones to validate on.
+fn problem(train: usize, validation: usize) -> (ImageExamples, ImageExamples) {
+    let data = ImageExamples::new(bars(train, 0));
+    let validation = data.with_images(bars(validation, 1));
+    (data, validation)
+}
+
+fn logits(predictions: &Predictions) -> Vec<f32> {
+    predictions.classes().unwrap().logits().to_vec()
+}
+
+fn trainer(data: &ImageExamples) -> Trainer<'_> {
     let settings = TrainSettings { epochs: 4, batch_size: 16, ..TrainSettings::default() };
     Trainer {
         network: "resnet8-4-8-8".parse().unwrap(),
@@ -46,12 +57,12 @@ fn trainer(data: &TrainingData) -> Trainer<'_> {
     }
 }
 
-fn last_logits(trainer: &Trainer, sampling: Sampling, validation: &ImageSet) -> Vec<f32> {
+fn last_logits(trainer: &Trainer, sampling: Sampling, validation: &ImageExamples) -> Vec<f32> {
     let run = FullRun::run(trainer, Seed::new(3), sampling, validation, |_, _, _| Ok(())).unwrap();
-    trainer.predict(&run.last, validation).unwrap().logits().to_vec()
+    logits(&trainer.predict(&run.last, validation).unwrap())
 }
 
-fn uniform(trainer: &Trainer, validation: &ImageSet) -> UniformRun {
+fn uniform(trainer: &Trainer, validation: &ImageExamples) -> UniformRun {
     let config = UniformRunConfig { start_epoch: 2, reference_until: 2, reference_score: Score::Accuracy };
     UniformRun::run(trainer, Seed::new(3), validation, config, |_| ()).unwrap()
 }
@@ -60,7 +71,7 @@ const TRIAL: TrialConfig = TrialConfig { epochs: 1.0, learning_rate: 0.1, score:
 
 #[test]
 fn uniform_weights_are_the_baseline_bit_for_bit() {
-    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let (data, validation) = problem(90, 30);
     let trainer = trainer(&data);
     let baseline = last_logits(&trainer, Sampling::Uniform, &validation);
     let weighted = Weights::new(vec![0.37; 90]).unwrap();
@@ -72,7 +83,7 @@ fn uniform_weights_are_the_baseline_bit_for_bit() {
 
 #[test]
 fn thread_count_does_not_change_results() {
-    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let (data, validation) = problem(90, 30);
     let trainer = trainer(&data);
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -85,7 +96,7 @@ fn thread_count_does_not_change_results() {
 
 #[test]
 fn training_learns_and_the_uniform_run_keeps_its_checkpoints() {
-    let (data, validation) = (TrainingData::new(bars(150, 0)), bars(60, 1));
+    let (data, validation) = problem(150, 60);
     let trainer = trainer(&data);
     let run = uniform(&trainer, &validation);
     let last = run.run.history.last().unwrap();
@@ -102,12 +113,12 @@ fn training_learns_and_the_uniform_run_keeps_its_checkpoints() {
     // The start is a checkpoint of this very run, not of its end.
     let at_start = trainer.predict(run.start.snapshot(), &validation).unwrap();
     let at_end = trainer.predict(&run.run.last, &validation).unwrap();
-    assert_ne!(at_start.logits(), at_end.logits());
+    assert_ne!(logits(&at_start), logits(&at_end));
 }
 
 #[test]
 fn trials_repeat_and_leave_the_start_untouched() {
-    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let (data, validation) = problem(90, 30);
     let trainer = trainer(&data);
     let run = uniform(&trainer, &validation);
     let clean: Vec<f64> = (0..90).map(|i| f64::from(u8::from(i % 5 != 4))).collect();
@@ -115,7 +126,7 @@ fn trials_repeat_and_leave_the_start_untouched() {
     let dirty = Weights::uniform(90).unwrap();
     let trial = |weights: &Weights| {
         let result = run.start.trial(&trainer, weights, &validation, TRIAL, Seed::new(9)).unwrap();
-        (result.score, result.predictions.logits().to_vec())
+        (result.score, logits(&result.predictions))
     };
     let first = trial(&clean);
     assert_ne!(first, trial(&dirty));
@@ -124,7 +135,7 @@ fn trials_repeat_and_leave_the_start_untouched() {
 
 #[test]
 fn looking_at_a_trial_changes_nothing_and_stopping_it_costs_less() {
-    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let (data, validation) = problem(90, 30);
     let trainer = trainer(&data);
     let start = uniform(&trainer, &validation).start;
     let weights = Weights::new((0..90).map(|i| f64::from(1 + i % 3)).collect()).unwrap();
@@ -151,12 +162,12 @@ fn looking_at_a_trial_changes_nothing_and_stopping_it_costs_less() {
             panic!("went on")
         };
         assert_eq!(finished.score, plain.score);
-        assert_eq!(finished.predictions.logits(), plain.predictions.logits());
+        assert_eq!(logits(&finished.predictions), logits(&plain.predictions));
         let (WatchedTrial::Stopped(stopped), again) = watched(ControlFlow::Break(())) else {
             panic!("was stopped")
         };
         assert_eq!((stopped.score, seen), (seen, again));
-        assert_ne!(stopped.predictions.logits(), plain.predictions.logits());
+        assert_ne!(logits(&stopped.predictions), logits(&plain.predictions));
     }
     // A stopped run has trained on what lies before the checkpoint.
     let mut session = trainer.session(Seed::new(9)).unwrap();
@@ -184,7 +195,7 @@ impl Objective for Noting {
     fn loss(&mut self, batch: &Batch, session: &Session) -> ss_approx::Result<Tensor> {
         assert_eq!((batch.x.dims()[0], batch.labels.dims()), (batch.draws.len(), &[batch.draws.len()][..]));
         for (label, draw) in batch.labels.to_vec1::<u32>()?.iter().zip(batch.draws) {
-            assert_eq!(*label, session.trainer().data.images().labels()[draw.example()]);
+            assert_eq!(*label, session.trainer().data.as_images().unwrap().labels()[draw.example()]);
         }
         self.seen.push((batch.step, batch.epoch, batch.draws.len(), batch.progress, batch.learning_rate));
         if batch.step == self.fail_at {
@@ -196,7 +207,7 @@ impl Objective for Noting {
 
 #[test]
 fn an_objective_sees_every_batch_and_the_cross_entropy_is_the_baseline() {
-    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let (data, validation) = problem(90, 30);
     let trainer = trainer(&data);
     let baseline = last_logits(&trainer, Sampling::Uniform, &validation);
     let run = |objective: &mut Noting| {
@@ -204,7 +215,7 @@ fn an_objective_sees_every_batch_and_the_cross_entropy_is_the_baseline() {
     };
     let mut noting = Noting { seen: Vec::new(), fail_at: usize::MAX };
     let last = run(&mut noting).unwrap().last;
-    assert_eq!(trainer.predict(&last, &validation).unwrap().logits(), baseline);
+    assert_eq!(logits(&trainer.predict(&last, &validation).unwrap()), baseline);
     // 4 epochs of 90 examples in batches of 16: 6 steps an epoch, the last of 10 examples.
     assert_eq!(noting.seen.len(), 24);
     for (step, seen) in noting.seen.iter().enumerate() {
@@ -220,7 +231,7 @@ fn an_objective_sees_every_batch_and_the_cross_entropy_is_the_baseline() {
 
 #[test]
 fn re_reading_changes_the_weights_of_later_epochs_only() {
-    let (data, validation) = (TrainingData::new(bars(90, 0)), bars(30, 1));
+    let (data, validation) = problem(90, 30);
     let trainer = trainer(&data);
     let spec = SamplerSpec::paper();
     let features = uniform(&trainer, &validation).features;
@@ -246,7 +257,7 @@ fn re_reading_changes_the_weights_of_later_epochs_only() {
 
 #[test]
 fn bad_settings_are_located() {
-    let (data, validation) = (TrainingData::new(bars(30, 0)), bars(30, 1));
+    let (data, validation) = problem(30, 30);
     let trainer = trainer(&data);
     let config = |start_epoch, reference_until| UniformRunConfig {
         start_epoch,

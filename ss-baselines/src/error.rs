@@ -42,6 +42,11 @@ pub enum Error {
         /// What it needs.
         what: &'static str,
     },
+    /// The data of another task.
+    #[error(
+        "the method learns from one label an image, and the training data are no images: use baseline, oracle or ss"
+    )]
+    NotImages,
     /// An error of training.
     #[error(transparent)]
     Training(#[from] ss_approx::Error),

@@ -7,7 +7,7 @@ use ss_sampler::EpochPlan;
 use ss_seed::Seed;
 
 use crate::weighted::weighted_mean;
-use crate::{CleanSubset, Cost, Information, Outcome, Result, Task, TrainingMethod, alignment};
+use crate::{CleanSubset, Cost, Error, Information, Outcome, Result, Task, TrainingMethod, alignment};
 
 /// Learning to reweight examples (Ren et al., ICML 2018, arXiv 1803.09050): in every step each example of the batch is
 /// weighted by how well its gradient agrees with the mean gradient of a batch of clean examples ([`alignment`]), and
@@ -99,6 +99,7 @@ impl<'a> CleanBatches<'a> {
         self.taken += self.size;
         let Trainer { data, config, device, .. } = self.trainer;
         let stream = self.seed.stream("l2rw-clean-augmentation").index(self.pass);
-        Ok(data.normalisation().batch(self.subset.images(), draws, config.augmentation, stream, device)?)
+        let normalisation = data.as_images().ok_or(Error::NotImages)?.normalisation();
+        Ok(normalisation.batch(self.subset.images(), draws, config.augmentation, stream, device)?)
     }
 }

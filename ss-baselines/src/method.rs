@@ -1,10 +1,9 @@
 //! What all methods have in common.
 
-use ss_approx::{EpochReport, FullRun, Objective, Sampling, Trainer};
-use ss_data::ImageSet;
+use ss_approx::{EpochReport, Examples, FullRun, ImageExamples, Objective, Sampling, Trainer};
 use ss_seed::Seed;
 
-use crate::{Cost, Information, Known, Result};
+use crate::{Cost, Error, Information, Known, Result};
 
 /// A way to train a network on data with wrong labels.
 ///
@@ -25,8 +24,8 @@ pub trait TrainingMethod: Sync {
     /// Trains a network. `observe` is called after each epoch.
     ///
     /// # Errors
-    /// [`Error::NotTold`](crate::Error::NotTold) when [`Task::known`] lacks what the method needs, before any training;
-    /// errors of training.
+    /// [`Error::NotTold`] when [`Task::known`] lacks what the method needs and [`Error::NotImages`] for another task than images,
+    /// before any training; errors of training.
     fn train(&self, task: &Task, observe: &mut dyn FnMut(EpochReport)) -> Result<Outcome>;
 }
 
@@ -38,7 +37,7 @@ pub struct Task<'a> {
     /// Root of all random choices.
     pub seed: Seed,
     /// Validation images: they choose the best epoch, nothing else.
-    pub validation: &'a ImageSet,
+    pub validation: &'a dyn Examples,
     /// What the method is told.
     pub known: Known<'a>,
 }
@@ -59,7 +58,12 @@ impl Outcome {
     }
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// The training images.
+    pub(crate) fn images(&self) -> Result<&'a ImageExamples> {
+        self.trainer.data.as_images().ok_or(Error::NotImages)
+    }
+
     /// A training from scratch that minimises `objective`.
     pub(crate) fn minimise(
         &self,
@@ -67,6 +71,7 @@ impl Task<'_> {
         sampling: Sampling,
         observe: &mut dyn FnMut(EpochReport),
     ) -> Result<FullRun> {
+        self.images()?;
         let validation = self.validation;
         let run =
             FullRun::minimise(self.trainer, self.seed, sampling, objective, validation, |report, _, _| {

@@ -3,9 +3,8 @@
 use std::ops::ControlFlow;
 
 use ss_approx::sampling::rank;
-use ss_approx::{Checkpoint, SharedStart, Trainer, TrialResult, UniformRun, Watch, WatchedTrial};
+use ss_approx::{Checkpoint, Examples, SharedStart, Trainer, TrialResult, UniformRun, Watch, WatchedTrial};
 use ss_bo::{Suggestion, Trial, TrialState};
-use ss_data::ImageSet;
 use ss_seed::Seed;
 
 use crate::device_flags::check_alike;
@@ -17,7 +16,7 @@ use crate::{Error, Result};
 pub(crate) struct Candidates<'a> {
     /// One a device; the first is that of trials that run alone.
     lanes: Vec<Lane<'a>>,
-    validation: &'a ImageSet,
+    validation: &'a dyn Examples,
     config: &'a SearchConfig,
     seed: Seed,
     pub(crate) rules: RuleSpace,
@@ -34,7 +33,7 @@ struct Lane<'a> {
 impl<'a> Candidates<'a> {
     pub(crate) fn new(
         trainer: &Trainer<'a>,
-        validation: &'a ImageSet,
+        validation: &'a dyn Examples,
         uniform: &UniformRun,
         config: &'a SearchConfig,
         seed: Seed,
@@ -96,7 +95,7 @@ impl<'a> Candidates<'a> {
 
     /// What each validation example contributes to the score of a trial.
     pub(crate) fn example_scores(&self, result: &TrialResult) -> Result<Vec<f64>> {
-        Ok(result.predictions.example_scores(self.config.trial.score, self.validation.labels())?)
+        Ok(result.predictions.example_scores(self.config.trial.score)?)
     }
 
     /// The example scores of a trial that an earlier process ran to its end, by running it again: it is a

@@ -17,6 +17,9 @@ pub enum Error {
         /// The values allowed.
         expected: &'static str,
     },
+    /// Images were needed and the task has none.
+    #[error("the data of this task are no images; use methods and reports that need no labels of classes")]
+    NotImages,
     /// No trial of a search gave a score.
     #[error("all {trials} trials of the search failed; the last: {reason}")]
     NoTrialSucceeded {

@@ -1,9 +1,12 @@
-//! A dataset, split and with wrong labels: what one run of an experiment sees.
+//! Training, validation and test data, some of the training data wrong: what one run of an experiment sees.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::TrainingData;
+use ss_approx::{Examples, ImageExamples};
 use ss_baselines::CleanSubset;
-use ss_data::{Dataset, ImageSet, SplitSizes};
+use ss_data::text::{TokenWindows, WindowShuffling};
+use ss_data::{Dataset, SplitSizes};
 use ss_seed::Seed;
 
 use crate::{Error, NoiseSource, Result};
@@ -19,7 +22,7 @@ pub enum ValidationLabels {
     Noisy,
 }
 
-/// How an [`Experiment`] is cut from a dataset.
+/// How an [`Experiment`] on images is cut from a dataset.
 #[derive(Clone, Debug)]
 pub struct ExperimentConfig {
     /// Sizes of the three parts.
@@ -30,24 +33,39 @@ pub struct ExperimentConfig {
     pub validation_labels: ValidationLabels,
 }
 
+/// How an [`Experiment`] on text is made: what is trained on, chosen by and tested on, in windows of one vocabulary.
+#[derive(Clone, Debug)]
+pub struct TextExperiment {
+    /// Training windows, in order.
+    pub train: TokenWindows,
+    /// Validation windows.
+    pub validation: TokenWindows,
+    /// Test windows, which stay as they are.
+    pub test: TokenWindows,
+    /// The share of windows that lose their order.
+    pub shuffling: WindowShuffling,
+    /// Whether that happens to validation windows too.
+    pub validation_windows: ValidationLabels,
+}
+
 /// Training, validation and test data of one run.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    /// Training images with the labels to train on, some wrong.
-    pub train: TrainingData,
-    /// Row numbers of the training images in the source.
+    /// What is trained on, some of it wrong.
+    pub train: Arc<dyn Examples>,
+    /// Row numbers of the training examples in the source.
     pub train_ids: Vec<u64>,
-    /// Whether each training label is wrong: known to the oracle and the report alone.
+    /// Whether each training example is wrong (has a wrong label, is shuffled): known to the oracle and the report alone.
     pub wrong: Vec<bool>,
-    /// The true labels of the training images, for the report; a part of them goes to methods whose
-    /// [`Information`](ss_baselines::Information) says so, by [`clean_subset`](Self::clean_subset) alone.
+    /// The true labels of training images, for the report; a part of them goes to methods whose
+    /// [`Information`](ss_baselines::Information) says so, by [`clean_subset`](Self::clean_subset) alone. Empty for text.
     pub(crate) true_labels: Vec<u32>,
-    /// Share of wrong training labels.
+    /// Share of wrong training examples.
     pub realized_noise: f64,
-    /// Validation images.
-    pub validation: ImageSet,
-    /// Test images with true labels.
-    pub test: ImageSet,
+    /// What rules and models are chosen by.
+    pub validation: Arc<dyn Examples>,
+    /// What the result is measured on.
+    pub test: Arc<dyn Examples>,
 }
 
 impl Experiment {
@@ -61,13 +79,7 @@ impl Experiment {
             classes,
             seed.stream("train-label-noise"),
         )?;
-        if noisy.wrong.iter().all(|&wrong| wrong) {
-            return Err(Error::InvalidSetting {
-                setting: "--noise",
-                found: config.noise.rate().to_string(),
-                expected: "a rate that leaves some label right: lower it, or raise --train-size",
-            });
-        }
+        check_some_right(&noisy.wrong, config.noise.rate())?;
         let validation = match config.validation_labels {
             ValidationLabels::Clean => split.validation,
             ValidationLabels::Noisy => {
@@ -77,22 +89,85 @@ impl Experiment {
                 split.validation.with_labels(labels)?
             }
         };
+        let true_labels = split.train.labels().to_vec();
+        let train = ImageExamples::new(split.train.with_labels(noisy.labels)?);
         Ok(Self {
-            true_labels: split.train.labels().to_vec(),
-            train: TrainingData::new(split.train.with_labels(noisy.labels)?),
+            true_labels,
             train_ids: split.train_ids,
             wrong: noisy.wrong,
             realized_noise: noisy.realized_rate,
-            validation,
-            test: split.test,
+            validation: Arc::new(train.with_images(validation)),
+            test: Arc::new(train.with_images(split.test)),
+            train: Arc::new(train),
         })
+    }
+
+    /// Shuffles windows of text; which ones follows from `seed`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`] where no training window stays as it is, and for parts of different windows.
+    pub fn on_text(text: &TextExperiment, seed: Seed) -> Result<Self> {
+        let TextExperiment { train, validation, test, shuffling, validation_windows } = text;
+        let shape = |windows: &TokenWindows| (windows.context(), windows.vocabulary());
+        if shape(train) != shape(validation) || shape(train) != shape(test) {
+            return Err(Error::InvalidSetting {
+                setting: "windows",
+                found: format!("{:?}, {:?}, {:?}", shape(train), shape(validation), shape(test)),
+                expected: "one length and one vocabulary for training, validation and test text",
+            });
+        }
+        let spoilt = shuffling.apply(train, seed.stream("train-window-shuffling"))?;
+        check_some_right(&spoilt.wrong, shuffling.rate())?;
+        let validation = match validation_windows {
+            ValidationLabels::Clean => validation.clone(),
+            ValidationLabels::Noisy => {
+                shuffling.apply(validation, seed.stream("validation-window-shuffling"))?.windows
+            }
+        };
+        Ok(Self {
+            true_labels: Vec::new(),
+            train_ids: (0..spoilt.windows.len() as u64).collect(),
+            wrong: spoilt.wrong,
+            realized_noise: spoilt.realized_rate,
+            validation: Arc::new(validation),
+            test: Arc::new(test.clone()),
+            train: Arc::new(spoilt.windows),
+        })
+    }
+
+    /// The training images.
+    ///
+    /// # Errors
+    /// [`Error::NotImages`] for another task.
+    pub fn train_images(&self) -> Result<&ImageExamples> {
+        self.train.as_images().ok_or(Error::NotImages)
+    }
+
+    /// The validation images.
+    ///
+    /// # Errors
+    /// [`Error::NotImages`] for another task.
+    pub fn validation_images(&self) -> Result<&ImageExamples> {
+        self.validation.as_images().ok_or(Error::NotImages)
     }
 
     /// The true labels of the share [`CleanSubset::SHARE`] of the training images, the same images for every noise.
     ///
     /// # Errors
-    /// Those of [`CleanSubset::draw`].
+    /// [`Error::NotImages`] for another task, and those of [`CleanSubset::draw`].
     pub fn clean_subset(&self, seed: Seed) -> Result<CleanSubset> {
-        Ok(CleanSubset::draw(self.train.images(), &self.true_labels, CleanSubset::SHARE, seed)?)
+        let images = self.train_images()?.images();
+        Ok(CleanSubset::draw(images, &self.true_labels, CleanSubset::SHARE, seed)?)
     }
+}
+
+fn check_some_right(wrong: &[bool], rate: f64) -> Result<()> {
+    if wrong.iter().all(|&wrong| wrong) {
+        return Err(Error::InvalidSetting {
+            setting: "--noise",
+            found: rate.to_string(),
+            expected: "a rate that leaves some training example right: lower it, or raise --train-size",
+        });
+    }
+    Ok(())
 }

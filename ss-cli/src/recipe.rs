@@ -5,6 +5,7 @@ use ss_approx::schedule::Decay;
 use ss_approx::{Augmentation, Score, TrainSettings};
 use ss_data::{DatasetKind, SplitSizes};
 use ss_models::NetworkSpec;
+use ss_models::gpt::GptConfig;
 use ss_models::resnet::ResNetConfig;
 use ss_models::wide_resnet::WideResNetConfig;
 
@@ -53,7 +54,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The defaults for a dataset: minutes on two cores for the embedded digits, an hour or so for one
+    /// The defaults for a dataset of images: minutes on two cores for the embedded digits, an hour or so for one
     /// search on the others.
     pub fn for_dataset(kind: DatasetKind) -> Self {
         let common = Self {
@@ -96,6 +97,28 @@ impl Recipe {
                 reference_until: 30,
                 ..common
             },
+        }
+    }
+
+    /// The defaults for text: a small transformer in minutes a training on one core. Trials are scored by the likelihood, the
+    /// calibration of label noise having no counterpart. Sizes are counted in windows.
+    pub fn for_text() -> Self {
+        Self {
+            network: NetworkSpec::Gpt(GptConfig { layers: 2, width: 128, heads: 4 }),
+            train: TrainSettings {
+                epochs: 10,
+                batch_size: 8,
+                learning_rate: 0.1,
+                weight_decay: 1e-4,
+                ..TrainSettings::default()
+            },
+            train_size: None,
+            trials: 16,
+            trial_epochs: 0.5,
+            score: Score::Likelihood,
+            start_epoch: 5,
+            reference_until: 5,
+            ..Self::for_dataset(DatasetKind::FashionMnist)
         }
     }
 

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Checkpoint, Device, Trainer, UniformRun, WatchedTrial};
+use ss_approx::{Checkpoint, Device, Examples, Trainer, UniformRun, WatchedTrial};
 use ss_bo::{BayesOpt, Convergence, Optimizer, Outcome, QuantileRule, Suggestion, Trial, TrialId};
-use ss_data::{ImageSet, JournalFile};
+use ss_data::JournalFile;
 use ss_sampler::{RankedFeatures, SamplerParams, SamplerSpec, Weights};
 use ss_seed::Seed;
 
@@ -146,7 +146,7 @@ impl SearchOutcome {
 /// journal those of [`Study`].
 pub fn search(
     trainer: &Trainer,
-    validation: &ImageSet,
+    validation: &dyn Examples,
     uniform: &UniformRun,
     config: &SearchConfig,
     journal: Option<&SearchJournal>,
@@ -156,6 +156,7 @@ pub fn search(
     if config.trials == 0 {
         return Err(Error::InvalidSetting { setting: "trials", found: "0".into(), expected: "at least 1" });
     }
+    validation.check_score(config.trial.score)?;
     let candidates = Candidates::new(trainer, validation, uniform, config, seed)?;
     let (storage, settings) = match journal {
         Some(journal) => (Storage::file(journal.file.clone()), journal.settings.clone()),

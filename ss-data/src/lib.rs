@@ -9,6 +9,7 @@
 //! | digits (embedded), Fashion-MNIST, CIFAR-10, CIFAR-100 | [`load`] with a [`DatasetKind`] |
 //! | images in class folders | [`load_image_folder`] |
 //! | training, validation and test parts | [`split`] |
+//! | text: words, vocabularies, windows of tokens, windows spoilt at a known rate | [`text`] |
 //! | wrong labels at a known rate | [`LabelNoise::apply`]; from a file: [`read_labels`], [`NoisyLabels::from_labels`] |
 //! | features of a user's own examples | [`NumericTable::read_parquet`] |
 //! | columns that other programs wrote: Parquet, NPY, NPZ, CSV | [`TableInput`] |
@@ -62,6 +63,7 @@ mod table;
 mod table_format;
 mod table_input;
 mod table_writer;
+pub mod text;
 mod weights;
 mod weights_writer;
 

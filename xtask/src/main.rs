@@ -12,6 +12,7 @@ mod outputs;
 mod settings;
 mod statistics;
 mod table1;
+mod table11;
 mod table5;
 mod table9;
 mod tidy;
@@ -42,6 +43,8 @@ enum Task {
     ReproduceTable5(Box<table5::Args>),
     /// Table 9: the number of optimisation steps E_o.
     ReproduceTable9(Box<table9::Args>),
+    /// Table 11: text, a language model on windows of which some are spoilt.
+    ReproduceTable11(Box<table11::Args>),
     /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
     ReproduceFigure1(Box<figure1::Args>),
     /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::ReproduceFigure3(args) => figure3::run(*args),
         Task::ReproduceTable5(args) => table5::run(*args),
         Task::ReproduceTable9(args) => table9::run(*args),
+        Task::ReproduceTable11(args) => table11::run(*args),
         Task::ReproduceFigure1(args) => figure1::run(*args),
         Task::ReproduceTransfer(args) => transfer::run(*args),
         Task::Bench(args) => bench::run(args),

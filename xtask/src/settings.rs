@@ -11,6 +11,8 @@ use ss_data::{Dataset, DatasetKind};
 use ss_sampler::{SamplerSpec, Transform};
 use ss_seed::Seed;
 
+use crate::workers::Workers;
+
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
@@ -167,6 +169,11 @@ impl Settings {
             out: args.out.unwrap_or_else(|| format!("runs/{task}-{profile}-{dataset}").into()),
             quiet: args.quiet,
         })
+    }
+
+    /// Who computes units side by side.
+    pub(crate) fn workers(&self) -> Workers<'_> {
+        Workers { jobs: self.jobs, threads: self.threads, devices: &self.devices, out: &self.out }
     }
 
     /// Reads the dataset.

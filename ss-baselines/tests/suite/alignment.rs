@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use candle_nn::{Init, Linear, Module};
-use ss_approx::TrainingData;
+use ss_approx::ImageExamples;
 use ss_baselines::alignment;
 use ss_data::{ImageSet, LabelNoise, NoiseKind};
 use ss_kernels::{Sgd, SgdConfig, cross_entropy};
@@ -21,7 +21,7 @@ struct Setting {
     wrong: Vec<usize>,
 }
 
-fn batch(data: &TrainingData, images: &ImageSet, first: usize, last: usize) -> (Tensor, Tensor) {
+fn batch(data: &ImageExamples, images: &ImageSet, first: usize, last: usize) -> (Tensor, Tensor) {
     let x = data.normalisation().range(images, first, last, &ss_approx::Device::Cpu).unwrap();
     let labels = images.labels()[first..last].to_vec();
     (x, Tensor::from_vec(labels, last - first, &Device::Cpu).unwrap())
@@ -32,7 +32,7 @@ fn setting(name: &str, steps: usize) -> Setting {
     let noise = LabelNoise::new(NoiseKind::Symmetric, 0.4).unwrap();
     let noisy = noise.apply(digits.labels(), 10, Seed::new(0).stream("noise")).unwrap();
     let clean_images = digits.clone();
-    let data = TrainingData::new(digits.with_labels(noisy.labels.clone()).unwrap());
+    let data = ImageExamples::new(digits.with_labels(noisy.labels.clone()).unwrap());
     let parameters = Parameters::new(Seed::new(1), Device::Cpu);
     let input = InputShape { channels: 1, height: 8, width: 8 };
     let network = name.parse::<NetworkSpec>().unwrap().build(input, 10, &parameters).unwrap();

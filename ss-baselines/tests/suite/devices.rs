@@ -17,7 +17,8 @@ fn every_method_follows_the_kernels_on_candles_operations() {
         let trained = |trainer| {
             let task = Task { trainer: &trainer, seed: SEED, validation: &problem.validation, known };
             let run = method.train(&task, &mut |_| ()).unwrap().run;
-            let logits = trainer.predict(&run.last, &problem.test).unwrap().logits().to_vec();
+            let seen = trainer.predict(&run.last, &problem.test).unwrap();
+            let logits = seen.classes().unwrap().logits().to_vec();
             (run.history[0].train_loss, logits)
         };
         let (loss, logits) = trained(problem.on_candle());

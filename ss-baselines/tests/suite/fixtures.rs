@@ -1,19 +1,19 @@
 //! A small problem: UCI digits with wrong labels.
 
 use ss_approx::{
-    Device, FullRun, Sampling, Score, TrainSettings, Trainer, TrainingData, UniformRun, UniformRunConfig,
+    Device, FullRun, ImageExamples, Sampling, Score, TrainSettings, Trainer, UniformRun, UniformRunConfig,
 };
 use ss_baselines::{CleanSubset, Known, Outcome, Task, TrainingMethod};
-use ss_data::{DatasetKind, ImageSet, LabelNoise, NoiseKind, SplitSizes};
+use ss_data::{DatasetKind, LabelNoise, NoiseKind, SplitSizes};
 use ss_seed::Seed;
 
 pub(crate) const SEED: Seed = Seed::new(5);
 pub(crate) const EPOCHS: usize = 6;
 
 pub(crate) struct Problem {
-    pub(crate) data: TrainingData,
-    pub(crate) validation: ImageSet,
-    pub(crate) test: ImageSet,
+    pub(crate) data: ImageExamples,
+    pub(crate) validation: ImageExamples,
+    pub(crate) test: ImageExamples,
     pub(crate) clean: CleanSubset,
     pub(crate) rate: f64,
     pub(crate) epochs: usize,
@@ -36,11 +36,11 @@ impl Problem {
         let train = parts.train.with_labels(noisy.labels).unwrap();
         // More than the default share: a tenth of so few images holds few wrong labels.
         let clean = CleanSubset::draw(&train, &truth, 0.25, SEED).unwrap();
-        let (validation, test) = (parts.validation, parts.test);
+        let data = ImageExamples::new(train);
         Self {
-            data: TrainingData::new(train),
-            validation,
-            test,
+            validation: data.with_images(parts.validation),
+            test: data.with_images(parts.test),
+            data,
             clean,
             rate: noisy.realized_rate,
             epochs: EPOCHS,
@@ -83,10 +83,10 @@ impl Problem {
 
     /// Logits of the finished model on the test images.
     pub(crate) fn logits(&self, run: &FullRun) -> Vec<f32> {
-        self.trainer().predict(&run.last, &self.test).unwrap().logits().to_vec()
+        self.trainer().predict(&run.last, &self.test).unwrap().classes().unwrap().logits().to_vec()
     }
 
     pub(crate) fn accuracy(&self, run: &FullRun) -> f64 {
-        self.trainer().predict(&run.last, &self.test).unwrap().accuracy(self.test.labels()).unwrap()
+        self.trainer().predict(&run.last, &self.test).unwrap().accuracy().unwrap()
     }
 }

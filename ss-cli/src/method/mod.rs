@@ -4,7 +4,7 @@ mod rival;
 mod swift_sampler;
 mod training;
 
-pub use swift_sampler::{RuleRun, SearchSummary, find, train_found, train_under};
+pub use swift_sampler::{RuleRun, SearchSummary, auroc, find, train_found, train_under};
 pub use training::{Timed, TimedUniformRun, full_run, judge, uniform_run};
 
 use std::collections::BTreeSet;
@@ -17,9 +17,9 @@ use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
 use crate::search::{SearchJournal, SearchOutcome, TrialRecord};
-use crate::{Experiment, Recipe, Result};
+use crate::{Error, Experiment, Recipe, Result};
 
-/// A way to train on data with wrong labels.
+/// A way to train on data of which a part is wrong.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -69,19 +69,33 @@ impl fmt::Display for Method {
     }
 }
 
-/// What one method reached on one experiment. Accuracies are in percent.
+/// Perplexities of a language model: `exp` of the mean negative log-likelihood a token.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Perplexity {
+    /// On test text, of the finished model.
+    pub last: f64,
+    /// On test text, of the epoch with the best validation perplexity.
+    pub best: f64,
+    /// On validation text, of the finished model.
+    pub validation: f64,
+}
+
+/// What one method reached on one experiment. Accuracies are in percent, of images or of tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MethodResult {
     /// The method.
     pub method: Method,
     /// Test top-1 of the finished model.
     pub top1_last: f64,
-    /// Test top-1 of the epoch with the best validation accuracy.
+    /// Test top-1 of the epoch with the best validation accuracy (perplexity for text).
     pub top1_best: f64,
     /// Test top-5 of the finished model.
     pub top5_last: f64,
     /// Validation top-1 of the finished model, against the validation labels in use.
     pub val_top1: f64,
+    /// Perplexities; only for text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<Perplexity>,
     /// Wall-clock seconds of all full trainings that the method takes: the one that made the model, the uniform run where
     /// the method starts from it, one that was not kept.
     pub train_seconds: f64,
@@ -114,6 +128,7 @@ impl MethodResult {
             top1_best: 0.0,
             top5_last: 0.0,
             val_top1: 0.0,
+            perplexity: None,
             train_seconds,
             search_seconds: 0.0,
             search_cost: 0.0,
@@ -201,7 +216,7 @@ impl<'a> Setup<'a> {
     pub fn trainer(&self) -> Result<Trainer<'a>> {
         Ok(Trainer {
             network: self.recipe.network.clone(),
-            data: &self.experiment.train,
+            data: self.experiment.train.as_ref(),
             config: self.recipe.train.clone().check()?,
             device: self.devices.first().cloned().unwrap_or_default(),
         })
@@ -213,7 +228,7 @@ impl<'a> Setup<'a> {
 /// says so.
 ///
 /// # Errors
-/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) before any training; then errors of training and of
+/// [`Error::InvalidSetting`] before any training, for a score or a method that the task does not have too; then errors of training and of
 /// [`search`](crate::search::search).
 pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
     let Setup { experiment, recipe, .. } = setup;
@@ -221,6 +236,16 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
     // Checked here and not only by the search, which comes after a full training.
     if let Some(share) = recipe.prune_after {
         trainer.checkpoint(recipe.trial_epochs, share)?;
+    }
+    experiment.validation.check_score(recipe.score)?;
+    for method in methods {
+        if experiment.train.as_images().is_none() && method.rival()?.is_some() {
+            return Err(Error::InvalidSetting {
+                setting: "method",
+                found: method.to_string(),
+                expected: "baseline, oracle or ss: the rivals learn from one label an image, which this task has not",
+            });
+        }
     }
     let mut outcome = Outcome { results: Vec::new(), search: None };
     let mut uniform: Option<TimedUniformRun> = None;

@@ -78,7 +78,7 @@ pub(super) fn train_rival(
         clean_subset: clean_subset.as_ref(),
         reference_loss,
     };
-    let task = Task { trainer, seed, validation: &experiment.validation, known };
+    let task = Task { trainer, seed, validation: experiment.validation.as_ref(), known };
     let outcome = rival.train(&task, &mut |report| {
         observe(Event::Epoch {
             method,

@@ -26,17 +26,17 @@ pub struct SearchSummary {
     pub gain: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// Gain in validation accuracy, in `[-1, 1]`, of the model trained under the chosen rule over the
-    /// baseline; absent when uniform sampling was chosen.
+    /// Gain of the model trained under the chosen rule over the baseline, in validation accuracy, in `[-1, 1]`, or in
+    /// log-likelihood a token for text; absent when uniform sampling was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_gain: Option<f64>,
     /// Whether the model trained under the chosen rule was kept; otherwise the result is the baseline's.
     pub kept: bool,
     /// Effective sample size over the number of training examples.
     pub effective_share: f64,
-    /// Share of the probability that lies on truly clean examples.
+    /// Share of the probability that lies on examples that are not wrong.
     pub clean_mass: f64,
-    /// Area under the ROC curve of the reference loss as a detector of wrong labels; absent without any.
+    /// Area under the ROC curve of the reference loss as a detector of wrong examples; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_auroc: Option<f64>,
     /// Every trial, in order.
@@ -71,7 +71,8 @@ pub fn find(
         devices: setup.devices.to_vec(),
     };
     let mut done = 0;
-    let run = search(trainer, &experiment.validation, uniform, &config, journal, seed, |record, best| {
+    let validation = experiment.validation.as_ref();
+    let run = search(trainer, validation, uniform, &config, journal, seed, |record, best| {
         done += 1;
         observe(Event::Trial { trial: done, trials: config.trials, record, best });
     })?;
@@ -82,7 +83,8 @@ pub fn find(
 pub struct RuleRun {
     /// The training; `None` where it diverged.
     pub training: Option<Timed<FullRun>>,
-    /// Gain in validation accuracy over the uniform run, in `[-1, 1]`, and its standard error.
+    /// Gain over the uniform run on validation data, and its standard error, in units of the score that models of the task
+    /// are compared by ([`Examples::goal`](ss_approx::Examples::goal)).
     pub gain: Option<(f64, f64)>,
     /// Wall-clock seconds of the training, be it that it diverged.
     pub seconds: f64,
@@ -218,8 +220,9 @@ impl MethodResult {
     }
 }
 
-/// Probability that a wrong label has the larger value, ties counted half; `None` when one class is empty.
-fn auroc(values: &[f32], positive: &[bool]) -> Option<f64> {
+/// Area under the ROC curve: the probability that a `positive` example has the larger value, ties counted half; `None` when all
+/// or none are positive.
+pub fn auroc(values: &[f32], positive: &[bool]) -> Option<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let positives = positive.iter().filter(|p| **p).count();

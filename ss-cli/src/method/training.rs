@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use ss_approx::{FullRun, Sampling, Score, Trainer, UniformRun, UniformRunConfig};
+use ss_approx::{FullRun, Predictions, Sampling, Trainer, UniformRun, UniformRunConfig};
 
-use super::{Event, Method, MethodResult, Setup};
+use super::{Event, Method, MethodResult, Perplexity, Setup};
 use crate::selection::paired;
 use crate::{Experiment, Result};
 
@@ -43,7 +43,7 @@ pub fn uniform_run(
         reference_until: recipe.reference_until,
         reference_score: recipe.score,
     };
-    let validation = &setup.experiment.validation;
+    let validation = setup.experiment.validation.as_ref();
     let run = UniformRun::watched(trainer, setup.seed, validation, config, |report, session| {
         observe(Event::Epoch {
             method: Method::Baseline,
@@ -61,8 +61,7 @@ pub fn uniform_run(
 
 fn reading_seconds(trainer: &Trainer, setup: Setup, uniform: &UniformRun) -> Result<f64> {
     let clock = Instant::now();
-    let images = setup.experiment.train.images();
-    trainer.predict(&uniform.run.last, images)?.features(images.labels())?;
+    trainer.predict(&uniform.run.last, trainer.data)?.features()?;
     Ok(clock.elapsed().as_secs_f64() * setup.recipe.reference_until as f64)
 }
 
@@ -78,7 +77,7 @@ pub fn full_run(
     observe: &mut impl FnMut(Event),
 ) -> Result<Timed<FullRun>> {
     let clock = Instant::now();
-    let validation = &setup.experiment.validation;
+    let validation = setup.experiment.validation.as_ref();
     let run = FullRun::run(trainer, setup.seed, sampling, validation, |report, session, _| {
         observe(Event::Epoch {
             method,
@@ -92,7 +91,7 @@ pub fn full_run(
     Ok(Timed { run, seconds: clock.elapsed().as_secs_f64() })
 }
 
-/// Test accuracies of a finished run, in percent.
+/// What a finished run reaches on test data: accuracies in percent, and the perplexity where the task is text.
 ///
 /// # Errors
 /// Those of predicting: a model that has diverged.
@@ -103,31 +102,40 @@ pub fn judge(
     run: &FullRun,
     train_seconds: f64,
 ) -> Result<MethodResult> {
-    let labels = experiment.test.labels();
-    let last = trainer.predict(&run.last, &experiment.test)?;
-    let best = trainer.predict(&run.best, &experiment.test)?;
+    let test = experiment.test.as_ref();
+    let (last, best) = (trainer.predict(&run.last, test)?, trainer.predict(&run.best, test)?);
+    let perplexity = match (&last, &best) {
+        (Predictions::Windows(last), Predictions::Windows(best)) => Some(Perplexity {
+            last: last.perplexity(),
+            best: best.perplexity(),
+            validation: run.history.last().map_or(f64::NAN, |epoch| (-epoch.goal).exp()),
+        }),
+        _ => None,
+    };
     Ok(MethodResult {
-        top1_last: 100.0 * last.accuracy(labels)?,
-        top1_best: 100.0 * best.accuracy(labels)?,
-        top5_last: 100.0 * last.top_k_accuracy(labels, 5)?,
+        top1_last: 100.0 * last.accuracy()?,
+        top1_best: 100.0 * best.accuracy()?,
+        top5_last: 100.0 * last.top_k_accuracy(5)?,
         val_top1: run.history.last().map_or(f64::NAN, |epoch| 100.0 * epoch.accuracy),
+        perplexity,
         ..MethodResult::of_training(method, train_seconds)
     })
 }
 
-/// Gain in validation accuracy of one finished model over another, and its standard error.
+/// Gain on validation data of one finished model over another, and its standard error, by the score that models of the task are
+/// compared by.
 ///
-/// Accuracy, whatever the score of the trials was: a likelihood also rewards mere caution, and what a user
-/// wants of the finished model is the right label.
+/// That is accuracy for images, whatever the score of the trials was: a likelihood also rewards mere caution, and what a user
+/// wants of the finished model is the right label. Of a language model one wants the likelihood.
 pub(super) fn validation_gain(
     trainer: &Trainer,
     experiment: &Experiment,
     run: &FullRun,
     base: &FullRun,
 ) -> Result<(f64, f64)> {
-    let hits = |run: &FullRun| -> Result<Vec<f64>> {
-        let predictions = trainer.predict(&run.last, &experiment.validation)?;
-        Ok(predictions.example_scores(Score::Accuracy, experiment.validation.labels())?)
+    let validation = experiment.validation.as_ref();
+    let scores = |run: &FullRun| -> Result<Vec<f64>> {
+        Ok(trainer.predict(&run.last, validation)?.example_scores(validation.goal())?)
     };
-    paired(&hits(run)?, &hits(base)?)
+    paired(&scores(run)?, &scores(base)?)
 }

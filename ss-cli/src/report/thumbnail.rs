@@ -58,7 +58,7 @@ impl Thumbnail {
     fn new(experiment: &Experiment, i: usize, relative: f64, names: &[&str]) -> Result<Self> {
         let name =
             |label: u32| names.get(label as usize).map_or_else(|| label.to_string(), |&n| n.to_owned());
-        let images: &ImageSet = experiment.train.images();
+        let images: &ImageSet = experiment.train_images()?.images();
         let ImageShape { height, width, .. } = images.shape();
         Ok(Self {
             id: experiment.train_ids[i],

@@ -23,3 +23,4 @@ mod search;
 mod stopping;
 mod study;
 mod study_folder;
+mod text;

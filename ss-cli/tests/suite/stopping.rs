@@ -25,13 +25,14 @@ fn outcome(trials: usize, convergence: Option<Convergence>, pruning: Option<Prun
     let settings = TrainSettings { epochs: 8, batch_size: 64, ..TrainSettings::default() };
     let trainer = Trainer {
         network: "resnet8-4-8-8".parse().unwrap(),
-        data: &experiment.train,
+        data: experiment.train.as_ref(),
         config: settings.check().unwrap(),
         device: Device::Cpu,
     };
     let checkpoints =
         UniformRunConfig { start_epoch: 4, reference_until: 4, reference_score: Score::Calibrated };
-    let uniform = UniformRun::run(&trainer, seed, &experiment.validation, checkpoints, |_| ()).unwrap();
+    let uniform =
+        UniformRun::run(&trainer, seed, experiment.validation.as_ref(), checkpoints, |_| ()).unwrap();
     let config = SearchConfig {
         spec: SamplerSpec::paper(),
         trials,
@@ -41,7 +42,7 @@ fn outcome(trials: usize, convergence: Option<Convergence>, pruning: Option<Prun
         pruning,
         devices: Vec::new(),
     };
-    search(&trainer, &experiment.validation, &uniform, &config, None, seed, |_, _| ()).unwrap()
+    search(&trainer, experiment.validation.as_ref(), &uniform, &config, None, seed, |_, _| ()).unwrap()
 }
 
 fn points(trials: &[TrialRecord]) -> Vec<&[f64]> {

@@ -16,3 +16,4 @@ mod shards;
 mod split;
 mod table_input;
 mod tables;
+mod text;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use ss_approx::trainer::Run;
 use ss_approx::{
-    Augmentation, Device, DeviceChoice, Precision, Sampling, TrainSettings, Trainer, TrainingData,
+    Augmentation, Device, DeviceChoice, Examples, ImageExamples, Precision, Sampling, TrainSettings, Trainer,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_models::{InputShape, NetworkSpec};
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("skipped: {reason}");
         return Ok(());
     }
-    let data = TrainingData::new(noise(args.images)?);
+    let data = ImageExamples::new(noise(args.images)?);
     println!("network        precision   batch   images/s   TFLOP/s   mean loss");
     for network in &args.networks {
         for &precision in &args.precisions {
@@ -62,7 +62,7 @@ fn measure(
     precision: Precision,
     device: Device,
     batch_size: usize,
-    data: &TrainingData,
+    data: &ImageExamples,
 ) -> Result<()> {
     let augmentation = Augmentation { crop_padding: 4, flip: true };
     let settings = TrainSettings { batch_size, augmentation, ..TrainSettings::default() };

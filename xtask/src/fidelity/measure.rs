@@ -35,7 +35,7 @@ pub(super) fn compute(
     let mut work: Vec<(&Sampler, Job)> =
         bench.panel.iter().flat_map(|s| jobs(s).into_iter().map(move |job| (s, job))).collect();
     work.sort_by_key(|(_, job)| matches!(job, Job::Trial(_)));
-    workers::run(&plan.settings, work, |(sampler, job), device| {
+    workers::run(plan.settings.workers(), work, |(sampler, job), device| {
         let record =
             bench.measure(device, sampler, job).with_context(|| format!("{}, seed {seed}", sampler.name))?;
         part.advance(job.work(plan), &sampler.name);
@@ -98,7 +98,7 @@ impl<'a> Bench<'a> {
         };
         let experiment = with(plan.settings.validation_labels)?;
         // The same images: a split depends on the seed and the sizes alone.
-        let labels = |kind| Ok::<_, anyhow::Error>(with(kind)?.validation.labels().to_vec());
+        let labels = |kind| Ok::<_, anyhow::Error>(with(kind)?.validation_images()?.labels().to_vec());
         let (noisy_labels, true_labels) =
             (labels(ValidationLabels::Noisy)?, labels(ValidationLabels::Clean)?);
         let config = UniformRunConfig {
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
         let mut starts = Vec::new();
         let trainer = trainer(plan, &plan.settings.devices[0], &experiment)?;
         let uniform =
-            UniformRun::watched(&trainer, root, &experiment.validation, config, |report, session| {
+            UniformRun::watched(&trainer, root, experiment.validation.as_ref(), config, |report, session| {
                 let epoch = report.epoch + 1;
                 if wanted.contains(&epoch) {
                     starts.push(SharedStart::new(session.snapshot()?, epoch));
@@ -151,8 +151,7 @@ impl<'a> Bench<'a> {
             sampling: Sampling::Fixed(sampler.weights.clone()),
         };
         session.train(&run, |_, _| Ok(()))?;
-        let test = &self.experiment.test;
-        session.predict(test)?.accuracy(test.labels())
+        session.predict(self.experiment.test.as_ref())?.accuracy()
     }
 
     /// The random numbers of a search.
@@ -165,12 +164,13 @@ impl<'a> Bench<'a> {
             learning_rate: setting.rate * trainer.config.learning_rate,
             score: Score::Accuracy,
         };
-        let validation = &self.experiment.validation;
+        let validation = self.experiment.validation.as_ref();
         let seed = Seed::new(self.seed).derive("trials", 0);
-        let predictions = start.trial(&trainer, &sampler.weights, validation, config, seed)?.predictions;
+        let result = start.trial(&trainer, &sampler.weights, validation, config, seed)?;
+        let predictions = result.predictions.classes()?;
         Ok(Readings {
-            noisy: Scores::of(&predictions, &self.noisy_labels)?,
-            clean: Scores::of(&predictions, &self.true_labels)?,
+            noisy: Scores::of(predictions, &self.noisy_labels)?,
+            clean: Scores::of(predictions, &self.true_labels)?,
         })
     }
 }
@@ -178,7 +178,7 @@ impl<'a> Bench<'a> {
 fn trainer<'a>(plan: &Plan, device: &Device, experiment: &'a Experiment) -> ss_approx::Result<Trainer<'a>> {
     Ok(Trainer {
         network: plan.settings.recipe.network.clone(),
-        data: &experiment.train,
+        data: experiment.train.as_ref(),
         config: plan.settings.recipe.train.clone().check()?,
         device: device.clone(),
     })

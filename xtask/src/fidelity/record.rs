@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::{Predictions, Score};
+use ss_approx::{ClassPredictions, Score};
 use ss_cli::ValidationLabels;
 
 use crate::journal::{self, Place};
@@ -94,7 +94,7 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    pub(super) fn of(predictions: &Predictions, labels: &[u32]) -> ss_approx::Result<Self> {
+    pub(super) fn of(predictions: &ClassPredictions, labels: &[u32]) -> ss_approx::Result<Self> {
         Ok(Self {
             accuracy: predictions.score(Score::Accuracy, labels)?,
             calibrated: predictions.score(Score::Calibrated, labels)?,

@@ -83,7 +83,7 @@ fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
         1.0 + trials as f64 * trial_work
     };
     let progress = Progress::new(units.iter().map(work).sum(), plan.settings.quiet);
-    workers::run(&plan.settings, units, |unit, device| {
+    workers::run(plan.settings.workers(), units, |unit, device| {
         let seed = unit.seed;
         search(plan, device, journal, unit, trial_work, &progress).with_context(|| format!("seed {seed}"))
     })?;

@@ -102,7 +102,7 @@ fn compute(
     units: Vec<Unit>,
 ) -> Result<()> {
     let progress = Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.settings.quiet);
-    let finished = workers::run(&plan.settings, units, |unit, device| {
+    let finished = workers::run(plan.settings.workers(), units, |unit, device| {
         let search = compute_unit(plan, dataset, device, journal, &unit, &progress)?;
         // For the report alone: what the table says is in the journal already.
         let keep =

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use ss_approx::Examples;
 use ss_cli::method::Event;
-use ss_data::ImageSet;
 
 /// How a network has learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,14 +25,14 @@ impl Curve {
 
 /// Reads the test accuracy of a network as it is trained.
 pub(super) struct Recorder<'a> {
-    test: &'a ImageSet,
+    test: &'a dyn Examples,
     top1: Vec<f64>,
     reading_seconds: f64,
     failure: Option<ss_approx::Error>,
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) const fn new(test: &'a ImageSet) -> Self {
+    pub(super) const fn new(test: &'a dyn Examples) -> Self {
         Self { test, top1: Vec::new(), reading_seconds: 0.0, failure: None }
     }
 
@@ -40,7 +40,7 @@ impl<'a> Recorder<'a> {
     pub(super) fn see(&mut self, event: &Event) {
         let Event::Epoch { session: Some(session), .. } = event else { return };
         let clock = Instant::now();
-        let accuracy = session.predict(self.test).and_then(|seen| seen.accuracy(self.test.labels()));
+        let accuracy = session.predict(self.test).and_then(|seen| seen.accuracy());
         match accuracy {
             Ok(accuracy) => self.top1.push(100.0 * accuracy),
             Err(error) => self.failure = Some(error),

@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         units.filter(|&(noise, seed)| !done.contains(&key(noise.rate(), seed))).collect();
     let work = missing.len() as f64 * (2.0 + plan.settings.search_work());
     let progress = Progress::new(work, plan.settings.quiet || missing.is_empty());
-    let computed = workers::run(&plan.settings, missing, |(noise, seed), device| {
+    let computed = workers::run(plan.settings.workers(), missing, |(noise, seed), device| {
         let cells = plan.compute(&dataset, device, noise, seed, &progress)?;
         for cell in cells {
             let (method, top1) = (cell.result.method, cell.result.top1_last);
@@ -148,7 +148,7 @@ impl Plan {
             result,
         };
 
-        let mut recorder = Recorder::new(&experiment.test);
+        let mut recorder = Recorder::new(experiment.test.as_ref());
         let uniform = method::uniform_run(&trainer, setup, &mut |event: Event| {
             recorder.see(&event);
             training_events::show(&part, event, setup.recipe);
@@ -161,7 +161,7 @@ impl Plan {
 
         let show = &mut |event: Event| training_events::show(&part, event, setup.recipe);
         let Timed { run: outcome, seconds: searching } = method::find(&trainer, setup, &uniform.run, show)?;
-        let mut recorder = Recorder::new(&experiment.test);
+        let mut recorder = Recorder::new(experiment.test.as_ref());
         let mut result = method::train_found(&trainer, setup, &uniform, &outcome, &mut |event: Event| {
             recorder.see(&event);
             training_events::show(&part, event, setup.recipe);

@@ -78,7 +78,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         units.iter().map(|unit| unit.work(&plan)).sum(),
         plan.settings.quiet || units.is_empty(),
     );
-    let computed = workers::run(&plan.settings, units, |unit, device| {
+    let computed = workers::run(plan.settings.workers(), units, |unit, device| {
         unit.compute(&plan, &dataset, device, &fingerprint, &journal, &progress)
     });
     progress.finish();

@@ -92,7 +92,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let missing: Vec<u64> = plan.settings.seeds().filter(|&seed| !whole(seed)).collect();
     let progress =
         Progress::new(missing.len() as f64 * plan.work(), plan.settings.quiet || missing.is_empty());
-    let computed = workers::run(&plan.settings, missing, |seed, device| {
+    let computed = workers::run(plan.settings.workers(), missing, |seed, device| {
         let keep = |cell: Cell| -> Result<()> {
             if done.contains(&(cell.network.to_string(), cell.column, cell.seed)) {
                 return Ok(());

@@ -15,3 +15,4 @@ mod rivals;
 mod run;
 mod studies;
 mod table;
+mod table11;

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use ss_approx::sampling::rank;
 use ss_approx::shared_start::TrialConfig;
-use ss_approx::{Device, Score, SharedStart, Trainer, TrialResult, UniformRun, UniformRunConfig};
+use ss_approx::{Device, Examples, Score, SharedStart, Trainer, TrialResult, UniformRun, UniformRunConfig};
 use ss_cli::{Experiment, ExperimentConfig, Recipe, ValidationLabels};
-use ss_data::{Dataset, ImageSet, LabelNoise};
+use ss_data::{Dataset, LabelNoise};
 use ss_sampler::{RankedFeatures, SamplerSpec, Transform};
 use ss_seed::Seed;
 
@@ -43,14 +43,14 @@ impl FineTuning {
         };
         let experiment = with(ValidationLabels::Noisy)?;
         // The same images: a split depends on the seed and the sizes alone.
-        let true_labels = with(ValidationLabels::Clean)?.validation.labels().to_vec();
+        let true_labels = with(ValidationLabels::Clean)?.validation_images()?.labels().to_vec();
         let config = UniformRunConfig {
             start_epoch: recipe.start_epoch,
             reference_until: recipe.reference_until,
             reference_score: recipe.score,
         };
         let trainer = trainer(&experiment, recipe, device)?;
-        let uniform = UniformRun::run(&trainer, seed, &experiment.validation, config, |report| {
+        let uniform = UniformRun::run(&trainer, seed, experiment.validation.as_ref(), config, |report| {
             observe(report.epoch + 1);
         })
         .context("the uniform run")?;
@@ -78,7 +78,7 @@ impl FineTuning {
     fn trial(
         &self,
         candidate: &Candidate,
-        images: &ImageSet,
+        examples: &dyn Examples,
         score: Score,
     ) -> Result<std::result::Result<TrialResult, String>> {
         let trainer = trainer(&self.experiment, &self.recipe, &self.device)?;
@@ -88,7 +88,7 @@ impl FineTuning {
             score,
         };
         let seed = self.seed.derive("trials", 0);
-        match self.start.trial(&trainer, &candidate.weights, images, config, seed) {
+        match self.start.trial(&trainer, &candidate.weights, examples, config, seed) {
             Ok(result) => Ok(Ok(result)),
             Err(error) if error.is_divergence() => Ok(Err(error.to_string())),
             Err(error) => Err(error.into()),
@@ -99,7 +99,7 @@ impl FineTuning {
 fn trainer<'a>(experiment: &'a Experiment, recipe: &Recipe, device: &Device) -> Result<Trainer<'a>> {
     Ok(Trainer {
         network: recipe.network.clone(),
-        data: &experiment.train,
+        data: experiment.train.as_ref(),
         config: recipe.train.clone().check()?,
         device: device.clone(),
     })
@@ -121,10 +121,10 @@ impl Objective for FineTuning {
     fn measure(&mut self, candidate: &Candidate, _trial: Option<u64>) -> Result<Tried> {
         let mut trials = std::mem::take(&mut self.trials);
         let tried = trials.get_or(candidate.rule.as_ref(), || {
-            Ok(match self.trial(candidate, &self.experiment.validation, self.recipe.score)? {
+            Ok(match self.trial(candidate, self.experiment.validation.as_ref(), self.recipe.score)? {
                 Ok(result) => Ok(Reading {
                     score: result.score,
-                    truth: result.predictions.accuracy(&self.true_labels)?,
+                    truth: result.predictions.classes()?.accuracy(&self.true_labels)?,
                 }),
                 Err(reason) => Err(reason),
             })
@@ -136,7 +136,7 @@ impl Objective for FineTuning {
     fn test(&mut self, candidate: &Candidate) -> Result<Option<f64>> {
         let mut tests = std::mem::take(&mut self.tests);
         let accuracy = tests.get_or(candidate.rule.as_ref(), || {
-            let result = self.trial(candidate, &self.experiment.test, Score::Accuracy)?;
+            let result = self.trial(candidate, self.experiment.test.as_ref(), Score::Accuracy)?;
             Ok(result.ok().map(|result| result.score))
         });
         self.tests = tests;

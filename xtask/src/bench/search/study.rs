@@ -122,7 +122,7 @@ mod tests {
         let experiment = Experiment::prepare(&dataset, &config, seed).unwrap();
         let trainer = Trainer {
             network: recipe.network.clone(),
-            data: &experiment.train,
+            data: experiment.train.as_ref(),
             config: recipe.train.clone().check().unwrap(),
             device: Device::Cpu,
         };
@@ -131,7 +131,8 @@ mod tests {
             reference_until: recipe.reference_until,
             reference_score: recipe.score,
         };
-        let uniform = UniformRun::run(&trainer, seed, &experiment.validation, checkpoints, |_| ()).unwrap();
+        let validation = experiment.validation.as_ref();
+        let uniform = UniformRun::run(&trainer, seed, validation, checkpoints, |_| ()).unwrap();
         let config = SearchConfig {
             spec: SamplerSpec::paper(),
             trials: TRIALS,
@@ -145,16 +146,8 @@ mod tests {
             pruning: None,
             devices: Vec::new(),
         };
-        let theirs = ss_cli::search::search(
-            &trainer,
-            &experiment.validation,
-            &uniform,
-            &config,
-            None,
-            seed,
-            |_, _| (),
-        )
-        .unwrap();
+        let theirs =
+            ss_cli::search::search(&trainer, validation, &uniform, &config, None, seed, |_, _| ()).unwrap();
         let scores = |run: &SearchRun| -> Vec<(Vec<f64>, Option<f64>)> {
             run.trials.iter().map(|t| (t.point.clone(), t.reading.map(|r| r.score))).collect()
         };

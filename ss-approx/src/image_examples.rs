@@ -1,16 +1,18 @@
-//! Training data with its normalisation, and the assembling of batches.
+//! Labelled images with the normalisation that they are seen through, and the assembling of batches.
 
 use std::ops::Range;
 
 use candle_core::Tensor;
 use rayon::prelude::*;
-use ss_data::ImageSet;
+use ss_data::{ImageSet, ImageShape};
+use ss_models::{InputShape, Network, NetworkSpec, Parameters};
 use ss_sampler::Draw;
 use ss_seed::Stream;
 
 use crate::augment::{Augmentation, Placement, write_image};
+use crate::examples::{Batches, Examples};
 use crate::resident::{Affine, ResidentEpoch};
-use crate::{Device, Result};
+use crate::{ClassPredictions, Device, Predictions, Result, Score};
 
 /// Mean and deviation of each channel over a set of images, in units of pixels (0 to 255).
 #[derive(Clone, Debug, PartialEq)]
@@ -135,17 +137,29 @@ impl EpochBatches<'_> {
     }
 }
 
-/// Images to train on and the normalisation computed from them.
+impl Batches for EpochBatches<'_> {
+    fn batch(&self, draws: Range<usize>) -> Result<(Tensor, Tensor)> {
+        Self::batch(self, draws)
+    }
+}
+
+/// Images with labels, and the normalisation that they are seen through: that of the training images.
 #[derive(Clone, Debug)]
-pub struct TrainingData {
+pub struct ImageExamples {
     images: ImageSet,
     normalisation: Normalisation,
 }
 
-impl TrainingData {
-    /// Takes the images with the labels to train on (noisy ones included).
+impl ImageExamples {
+    /// Takes training images with the labels to train on (noisy ones included); the normalisation is computed from them.
     pub fn new(images: ImageSet) -> Self {
         Self { normalisation: Normalisation::of(&images), images }
+    }
+
+    /// Other images, to validate or to test on, through the same normalisation.
+    #[must_use]
+    pub fn with_images(&self, images: ImageSet) -> Self {
+        Self { images, normalisation: self.normalisation.clone() }
     }
 
     /// The images.
@@ -153,18 +167,52 @@ impl TrainingData {
         &self.images
     }
 
-    /// The statistics that every image is normalised with, test images included.
+    /// Their labels, one an image.
+    pub fn labels(&self) -> &[u32] {
+        self.images.labels()
+    }
+
+    /// What every image is normalised with.
     pub fn normalisation(&self) -> &Normalisation {
         &self.normalisation
     }
+}
 
-    /// The number of examples.
-    pub fn len(&self) -> usize {
+impl Examples for ImageExamples {
+    fn len(&self) -> usize {
         self.images.len()
     }
 
-    /// Whether there is no example (never true: an [`ImageSet`] is not empty).
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+    fn build(&self, network: &NetworkSpec, parameters: &Parameters) -> Result<Box<dyn Network>> {
+        let ImageShape { channels, height, width } = self.images.shape();
+        let input = InputShape { channels, height, width };
+        Ok(network.build(input, self.images.classes(), parameters)?)
+    }
+
+    fn epoch<'a>(
+        &'a self,
+        draws: &'a [Draw],
+        augmentation: Augmentation,
+        stream: Stream,
+        device: &Device,
+    ) -> Result<Box<dyn Batches + 'a>> {
+        Ok(Box::new(self.normalisation.epoch(&self.images, draws, augmentation, stream, device)?))
+    }
+
+    fn predict(&self, network: &dyn Network, device: &Device) -> Result<Predictions> {
+        let seen = ClassPredictions::of(network, &self.images, &self.normalisation, device)?;
+        Ok(Predictions::Classes { seen, labels: self.labels().to_vec() })
+    }
+
+    fn goal(&self) -> Score {
+        Score::Accuracy
+    }
+
+    fn check_score(&self, _: Score) -> Result<()> {
+        Ok(())
+    }
+
+    fn as_images(&self) -> Option<&ImageExamples> {
+        Some(self)
     }
 }

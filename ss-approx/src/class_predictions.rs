@@ -1,10 +1,10 @@
-//! Logits, accuracy and features of a set of images at a network's present state.
+//! Logits, scores and features of a set of images at a network's present state.
 
 use ss_data::ImageSet;
 use ss_features::ExampleFeatures;
 use ss_models::{Mode, Network};
 
-use crate::data::Normalisation;
+use crate::image_examples::Normalisation;
 use crate::score::Score;
 use crate::{Device, Error, Result};
 use candle_core::{D, Tensor};
@@ -12,15 +12,16 @@ use candle_core::{D, Tensor};
 /// Images a forward pass.
 const BATCH: usize = 256;
 
-/// What a network says of a set of images, in evaluation mode and without augmentation.
+/// What a network says of a set of images, in evaluation mode and without augmentation. It does not know their labels:
+/// one set of predictions can be judged by several.
 #[derive(Clone, Debug)]
-pub struct Predictions {
+pub struct ClassPredictions {
     logits: Vec<f32>,
     classes: usize,
     hidden_sq_norm: Vec<f32>,
 }
 
-impl Predictions {
+impl ClassPredictions {
     /// Runs `network` over `images`.
     pub fn of(
         network: &dyn Network,
@@ -139,11 +140,11 @@ impl Predictions {
 
 #[cfg(test)]
 mod tests {
-    use super::Predictions;
+    use super::ClassPredictions;
 
-    fn predictions(logits: Vec<f32>, classes: usize) -> Predictions {
+    fn predictions(logits: Vec<f32>, classes: usize) -> ClassPredictions {
         let hidden_sq_norm = vec![0.0; logits.len() / classes];
-        Predictions { logits, classes, hidden_sq_norm }
+        ClassPredictions { logits, classes, hidden_sq_norm }
     }
 
     #[test]
