@@ -2,6 +2,7 @@
 
 use ss_approx::{EpochReport, FullRun, Objective, Sampling, Trainer};
 use ss_data::ImageSet;
+use ss_kernels::Backend;
 use ss_seed::Seed;
 
 use crate::{Cost, Information, Known, Result};
@@ -22,11 +23,19 @@ pub trait TrainingMethod: Sync {
         false
     }
 
+    /// Checks, before any training, that the method can be computed on the backend.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) for one whose precision does not do.
+    fn check_backend(&self, _backend: Backend) -> Result<()> {
+        Ok(())
+    }
+
     /// Trains a network. `observe` is called after each epoch.
     ///
     /// # Errors
-    /// [`Error::NotTold`](crate::Error::NotTold) when [`Task::known`] lacks what the method needs, before any training;
-    /// errors of training.
+    /// [`Error::NotTold`](crate::Error::NotTold) when [`Task::known`] lacks what the method needs, and those of
+    /// [`check_backend`](Self::check_backend), before any training; errors of training.
     fn train(&self, task: &Task, observe: &mut dyn FnMut(EpochReport)) -> Result<Outcome>;
 }
 
