@@ -46,12 +46,18 @@ impl Device {
     /// # Errors
     /// [`Error::NoDevice`] for a program built without CUDA, a machine without a driver, and a number that no GPU has.
     pub fn cuda(ordinal: usize) -> Result<Self> {
-        let failed = |error: candle_core::Error| {
-            let (reason, remedy) = cuda_trouble(&error);
-            Error::NoDevice { device: format!("cuda:{ordinal}"), reason, remedy }
-        };
+        let failed = |error: candle_core::Error| cuda_trouble(ordinal, &error.to_string());
+        // The driver counts in 32 bits.
+        if i32::try_from(ordinal).is_err() {
+            return Err(failed(candle_core::Error::Msg("INVALID_DEVICE: numbers end at 2147483647".into())));
+        }
         if !candle_core::utils::cuda_is_available() {
-            return Err(failed(candle_core::Error::NotCompiledWithCudaSupport));
+            return Err(Error::NoDevice {
+                device: format!("cuda:{ordinal}"),
+                reason: "this program was built without CUDA".to_owned(),
+                remedy: "build it with `--features cuda` (docs/cuda.md says how), or use --device cpu",
+                absent: true,
+            });
         }
         // A stream of its own: candle's default one belongs to the thread that happens to call.
         let device = candle_core::Device::new_cuda_with_stream(ordinal).map_err(failed)?;
@@ -62,8 +68,19 @@ impl Device {
                 device: format!("cuda:{ordinal}"),
                 reason: format!("1 + 2 + 3 gave {sum}"),
                 remedy: "check the driver, or use --device cpu",
+                absent: false,
             }),
         }
+    }
+
+    /// The first GPU, for tests and benchmarks that need one and are skipped elsewhere: the reason to skip where there is none, or
+    /// none that this program was built for. With `SS_REQUIRE_GPU=1` in the environment that is an error too.
+    ///
+    /// # Errors
+    /// Those of [`cuda`](Self::cuda): a GPU that is there and does not work is a failure, and no reason to skip.
+    pub fn first_gpu() -> Result<std::result::Result<Self, Error>> {
+        let required = std::env::var_os("SS_REQUIRE_GPU").is_some_and(|value| value == "1");
+        skippable(Self::cuda(0), required)
     }
 
     /// The CPU, trained on as a GPU is: candle's own operations, images resident, batches made by tensor operations.
@@ -116,10 +133,15 @@ impl Device {
     }
 
     /// What results depend on, for records that must not mix them: the kind of device and its precision, not which of
-    /// several GPUs. `None` for [`Device::Cpu`], whose results are the same bits everywhere.
+    /// several GPUs. `None` for [`Device::Cpu`], whose results are the same bits everywhere. cuDNN is named where the program has
+    /// it: its convolutions may round their operands to TF32.
     pub fn arithmetic(&self) -> Option<String> {
         let Self::Candle(on) = self else { return None };
-        let kind = if on.device.is_cuda() { "cuda" } else { "cpu-candle" };
+        let kind = match (on.device.is_cuda(), cfg!(feature = "cudnn")) {
+            (true, false) => "cuda",
+            (true, true) => "cuda cudnn",
+            (false, _) => "cpu-candle",
+        };
         Some(format!("{kind} {}", on.precision))
     }
 }
@@ -132,21 +154,34 @@ fn has_bf16(device: &candle_core::Device) -> bool {
     convolved().is_ok_and(|sum| sum == 9.0)
 }
 
-/// What went wrong, and the remedy.
-fn cuda_trouble(error: &candle_core::Error) -> (String, &'static str) {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().to_owned();
-    if matches!(error, candle_core::Error::NotCompiledWithCudaSupport) {
-        let remedy = "build it with `--features cuda` (docs/cuda.md says how), or use --device cpu";
-        ("this program was built without CUDA".to_owned(), remedy)
-    } else if text.contains("INVALID_DEVICE") {
-        (format!("there is no GPU of this number ({first})"), "`nvidia-smi` lists the GPUs, counted from 0")
-    } else if ["NO_DEVICE", "STUB_LIBRARY", "NOT_INITIALIZED"].iter().any(|name| text.contains(name)) {
-        let remedy = "install NVIDIA's driver and check that `nvidia-smi` shows a GPU, or use --device cpu";
-        (format!("no driver or no GPU ({first})"), remedy)
-    } else {
-        (first, "check that `nvidia-smi` shows the GPU and what else runs there, or use --device cpu")
+/// A GPU that is not there is a reason to skip, unless one is required.
+fn skippable(opened: Result<Device>, required: bool) -> Result<std::result::Result<Device, Error>> {
+    match opened {
+        Err(reason @ Error::NoDevice { absent: true, .. }) if !required => Ok(Err(reason)),
+        opened => opened.map(Ok),
     }
+}
+
+/// What the driver, or candle, has said, and the remedy.
+fn cuda_trouble(ordinal: usize, said: &str) -> Error {
+    let first = said.lines().next().unwrap_or_default();
+    let names = |names: &[&str]| names.iter().any(|name| said.contains(name));
+    let (reason, remedy, absent) = if names(&["INVALID_DEVICE"]) {
+        let remedy = "`nvidia-smi` lists the GPUs, counted from 0";
+        (format!("there is no GPU of this number ({first})"), remedy, false)
+    } else if names(&["UNSUPPORTED_PTX_VERSION", "NO_BINARY_FOR_GPU", "INVALID_PTX"]) {
+        let reason = "the driver is older than the CUDA compiler that the program was built with, or the GPU is below the \
+                      compute capability that it was built for";
+        let remedy = "update the driver, or build with an older CUDA or a lower CUDA_COMPUTE_CAP (docs/cuda.md says how)";
+        (format!("{reason} ({first})"), remedy, false)
+    } else if names(&["NO_DEVICE", "STUB_LIBRARY"]) {
+        let remedy = "install NVIDIA's driver and check that `nvidia-smi` shows a GPU, or use --device cpu";
+        (format!("no driver or no GPU ({first})"), remedy, true)
+    } else {
+        let remedy = "check that `nvidia-smi` shows the GPU and what else runs there, or use --device cpu";
+        (first.to_owned(), remedy, false)
+    };
+    Error::NoDevice { device: format!("cuda:{ordinal}"), reason, remedy, absent }
 }
 
 impl fmt::Display for Device {
@@ -201,10 +236,33 @@ mod tests {
 
     #[test]
     fn troubles_have_their_remedies() {
-        let message = |text: &str| cuda_trouble(&candle_core::Error::Msg(text.into()));
-        assert!(message("DriverError(CUDA_ERROR_INVALID_DEVICE, \"x\")").0.contains("no GPU of this number"));
-        assert!(message("DriverError(CUDA_ERROR_NO_DEVICE, \"x\")").1.contains("driver"));
-        assert!(message("DriverError(CUDA_ERROR_STUB_LIBRARY, \"x\")").0.starts_with("no driver"));
-        assert_eq!(message("out of memory\nbacktrace").0, "out of memory");
+        let message = |said: &str| cuda_trouble(0, said).to_string();
+        assert!(message("DriverError(CUDA_ERROR_INVALID_DEVICE, \"x\")").contains("no GPU of this number"));
+        assert!(message("DriverError(CUDA_ERROR_NO_DEVICE, \"x\")").contains("install NVIDIA's driver"));
+        assert!(message("DriverError(CUDA_ERROR_STUB_LIBRARY, \"x\")").starts_with("cuda:0: no driver"));
+        for name in ["UNSUPPORTED_PTX_VERSION", "NO_BINARY_FOR_GPU", "INVALID_PTX"] {
+            let message = message(&format!("DriverError(CUDA_ERROR_{name}, \"x\")"));
+            assert!(message.contains("the driver is older than the CUDA compiler"), "{message}");
+            assert!(message.contains("compute capability") && message.contains(name), "{message}");
+        }
+        assert!(message("out of memory\nbacktrace").starts_with("cuda:0: out of memory;"));
+    }
+
+    #[test]
+    fn only_a_gpu_that_is_not_there_is_a_reason_to_skip() {
+        let absent = || Err(cuda_trouble(0, "CUDA_ERROR_NO_DEVICE"));
+        assert!(skippable(absent(), false).unwrap().is_err());
+        assert!(skippable(absent(), true).is_err());
+        assert!(skippable(Err(cuda_trouble(0, "CUDA_ERROR_STUB_LIBRARY")), false).unwrap().is_err());
+        for broken in ["CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "CUDA_ERROR_NOT_INITIALIZED", "out of memory"] {
+            assert!(skippable(Err(cuda_trouble(0, broken)), false).is_err(), "{broken}");
+        }
+        assert!(skippable(Ok(Device::Cpu), true).unwrap().is_ok());
+    }
+
+    #[test]
+    fn numbers_that_the_driver_cannot_count_to_are_refused() {
+        let message = Device::cuda(1 << 31).unwrap_err().to_string();
+        assert!(message.starts_with("cuda:2147483648: there is no GPU of this number"), "{message}");
     }
 }

@@ -32,8 +32,8 @@ impl DeviceChoice {
     /// Opens the device.
     ///
     /// # Errors
-    /// Those of [`Device::cuda`] and [`Device::with_precision`]; [`DeviceChoice::Auto`] falls back to the CPU where there is
-    /// no GPU.
+    /// Those of [`Device::cuda`] and [`Device::with_precision`]; [`DeviceChoice::Auto`] falls back to the CPU where no GPU
+    /// works, and says why none does where the CPU will not do.
     ///
     /// ```
     /// use ss_approx::{DeviceChoice, Precision};
@@ -51,7 +51,17 @@ impl DeviceChoice {
             Self::Cuda(ordinal) => (Device::cuda(ordinal)?, None),
             Self::CpuCandle => (Device::candle_on_cpu(), None),
         };
-        Ok(Opened { device: device.with_precision(precision)?, fallback })
+        match (device.with_precision(precision), fallback) {
+            (Err(_), Some(Error::NoDevice { reason, remedy, absent, .. })) => Err(Error::NoDevice {
+                device: format!("auto in {precision}"),
+                reason: format!(
+                    "only GPUs compute in it, the CPU needs --precision f32, and no GPU was taken: {reason}"
+                ),
+                remedy,
+                absent,
+            }),
+            (device, fallback) => Ok(Opened { device: device?, fallback }),
+        }
     }
 }
 
@@ -121,5 +131,9 @@ mod tests {
         let opened = DeviceChoice::Auto.open(Precision::F32).unwrap();
         assert!(matches!(opened.device, Device::Cpu));
         assert_eq!(opened.to_string(), "device: cpu (this program was built without CUDA)");
+        let error = DeviceChoice::Auto.open(Precision::Bf16).unwrap_err().to_string();
+        for part in ["auto in bf16", "--precision f32", "built without CUDA", "--features cuda"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

@@ -41,6 +41,9 @@ pub enum Error {
         reason: String,
         /// What can be done.
         remedy: &'static str,
+        /// Whether there is nothing of the kind here: no driver, no GPU, a program built without CUDA. Otherwise there is, and
+        /// it does not work.
+        absent: bool,
     },
     /// A model's output is not a number.
     #[error("logits of row {row} contain {value}: the model has diverged; lower the learning rate")]

@@ -25,8 +25,8 @@ use candle_core::backprop::GradStore;
 use ss_kernels::Backend;
 use ss_models::{Mode, Network, Parameters, Snapshot};
 
-use crate::Result;
 use crate::weighted::example_losses;
+use crate::{Error, Result};
 
 /// The norm of the parameters' displacement in the central differences, over that of the parameters.
 ///
@@ -45,7 +45,8 @@ pub type Batch<'a> = (&'a Tensor, &'a Tensor);
 /// statistics are what they were, bit for bit, in the case of an error too.
 ///
 /// # Errors
-/// [`Error::NonFinite`](crate::Error::NonFinite) for a loss that is not a number; shapes that do not fit.
+/// [`Error::NonFinite`](crate::Error::NonFinite) for a loss that is not a number; shapes that do not fit;
+/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) on [`Backend::CandleBf16`], before anything is computed.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -94,10 +95,25 @@ pub fn alignments(
     batch: Batch,
     clean: Batch,
 ) -> Result<Vec<f64>> {
+    check_precision(parameters.backend())?;
     let start = parameters.snapshot()?;
     let aligned = differences(network, parameters, &start, batch, clean);
     parameters.restore(&start)?;
     aligned
+}
+
+/// Checks that the derivatives can be taken: in `bf16`, whose values keep 8 binary digits, a displacement of [`RELATIVE_STEP`]
+/// is rounded away, and the differences would be noise.
+pub(crate) fn check_precision(backend: Backend) -> Result<()> {
+    if backend == Backend::CandleBf16 {
+        return Err(Error::InvalidSetting {
+            setting: "precision",
+            found: "bf16".to_owned(),
+            expected: "f32 with L2RW: its weights come from steps of a few millionths, which bf16 rounds away; use --precision f32 or \
+                       leave L2RW out",
+        });
+    }
+    Ok(())
 }
 
 fn differences(

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 use ss_approx::{Batch, EpochReport, Objective, Sampling, Session, Trainer};
+use ss_kernels::Backend;
 use ss_models::Mode;
 use ss_sampler::EpochPlan;
 use ss_seed::Seed;
@@ -28,7 +29,12 @@ impl TrainingMethod for L2rw {
         Information::CLEAN_SUBSET
     }
 
+    fn check_backend(&self, backend: Backend) -> Result<()> {
+        alignment::check_precision(backend)
+    }
+
     fn train(&self, task: &Task, observe: &mut dyn FnMut(EpochReport)) -> Result<Outcome> {
+        self.check_backend(task.trainer.device.backend())?;
         let clean = CleanBatches::new(task.known.clean_subset(self.name())?, task.trainer, task.seed)?;
         let mut objective = Reweighted { clean, cost: Cost::default() };
         let run = task.minimise(&mut objective, Sampling::Uniform, observe)?;

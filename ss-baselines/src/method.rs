@@ -1,6 +1,7 @@
 //! What all methods have in common.
 
 use ss_approx::{EpochReport, Examples, FullRun, ImageExamples, Objective, Sampling, Trainer};
+use ss_kernels::Backend;
 use ss_seed::Seed;
 
 use crate::{Cost, Error, Information, Known, Result};
@@ -21,11 +22,19 @@ pub trait TrainingMethod: Sync {
         false
     }
 
+    /// Checks, before any training, that the method can be computed on the backend.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) for one whose precision does not do.
+    fn check_backend(&self, _backend: Backend) -> Result<()> {
+        Ok(())
+    }
+
     /// Trains a network. `observe` is called after each epoch.
     ///
     /// # Errors
-    /// [`Error::NotTold`] when [`Task::known`] lacks what the method needs and [`Error::NotImages`] for another task than images,
-    /// before any training; errors of training.
+    /// [`Error::NotTold`] when [`Task::known`] lacks what the method needs, [`Error::NotImages`] for another task than images,
+    /// and those of [`check_backend`](Self::check_backend), before any training; errors of training.
     fn train(&self, task: &Task, observe: &mut dyn FnMut(EpochReport)) -> Result<Outcome>;
 }
 

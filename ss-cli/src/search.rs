@@ -53,7 +53,8 @@ pub struct Pruning {
 pub struct SearchJournal {
     /// The file; the study in it is called [`STUDY`](Self::STUDY).
     pub file: JournalFile,
-    /// Everything on which a trial's score depends, as a JSON object: a search of other settings is refused.
+    /// Everything on which a trial's score depends, as a JSON object: a search of other settings is refused. Not how many
+    /// candidates are tried side by side, which [`search`] adds.
     pub settings: Value,
 }
 
@@ -63,12 +64,23 @@ impl SearchJournal {
     /// One search at a time works on a file, and one that goes on after a kill is the same worker.
     const WORKER: &str = "swift-sampler-search";
 
-    /// Checks, before any work, that the file holds no search over `spec` with other settings. Writes nothing.
+    /// Checks, before any work, that the file holds no search over `spec` with other settings or another number of
+    /// [`devices`](SearchConfig::devices). Writes nothing.
     ///
     /// # Errors
     /// [`Error::OtherSettings`], [`Error::Journal`] or [`Error::Data`].
-    pub fn check(&self, spec: &SamplerSpec) -> Result<()> {
-        study_spec(spec, self.settings.clone()).check(&self.file)
+    pub fn check(&self, spec: &SamplerSpec, devices: &[Device]) -> Result<()> {
+        study_spec(spec, self.settings_on(devices)).check(&self.file)
+    }
+
+    /// The settings as the file holds them, for a search on `devices`. Which candidates are asked for depends on how many are tried
+    /// side by side, so their number is named where there are several.
+    pub fn settings_on(&self, devices: &[Device]) -> Value {
+        let mut settings = self.settings.clone();
+        if let (Value::Object(settings), 2..) = (&mut settings, devices.len()) {
+            settings.insert("candidates_side_by_side".into(), devices.len().into());
+        }
+        settings
     }
 }
 
@@ -159,7 +171,7 @@ pub fn search(
     validation.check_score(config.trial.score)?;
     let candidates = Candidates::new(trainer, validation, uniform, config, seed)?;
     let (storage, settings) = match journal {
-        Some(journal) => (Storage::file(journal.file.clone()), journal.settings.clone()),
+        Some(journal) => (Storage::file(journal.file.clone()), journal.settings_on(&config.devices)),
         None => (Storage::memory(), Value::Null),
     };
     let study = Study::open(storage, study_spec(&config.spec, settings), candidates.rules.optimizer())?;
@@ -188,7 +200,7 @@ pub fn search(
             [one] => vec![attempt(&candidates, &study, config.pruning.as_ref(), one.id, &one.x)],
             several => candidates.attempt_side_by_side(several),
         };
-        for (Suggestion { id, x, origin }, tried) in round.into_iter().zip(tried) {
+        settle(round.into_iter().zip(tried), |(Suggestion { id, x, origin }, tried)| {
             let outcome = match tried {
                 Ok(WatchedTrial::Finished(result)) => {
                     scores.insert(id, candidates.example_scores(&result)?);
@@ -207,9 +219,15 @@ pub fn search(
                     report(trial)?;
                 }
             }
-        }
+            Ok(())
+        })?;
     }
     conclude(candidates, &study, config, scores)
+}
+
+/// Deals with all of a round, then fails as the first of it that failed did: what the others have found is not lost.
+fn settle<T>(round: impl IntoIterator<Item = T>, deal_with: impl FnMut(T) -> Result<()>) -> Result<()> {
+    round.into_iter().map(deal_with).fold(Ok(()), Result::and)
 }
 
 /// The candidates to try next, one for each of `lanes` devices; none when the search has ended.
@@ -308,4 +326,21 @@ fn conclude(
         trials,
         ranked: candidates.rules.into_ranked(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_a_round_are_dealt_with_and_the_first_failure_is_told() {
+        let mut seen = Vec::new();
+        let failure = |at: u32| Error::InvalidSetting { setting: "x", found: at.to_string(), expected: "" };
+        let settled = settle([1, 2, 3, 4], |at: u32| {
+            seen.push(at);
+            if at.is_multiple_of(2) { Err(failure(at)) } else { Ok(()) }
+        });
+        assert_eq!(seen, [1, 2, 3, 4]);
+        assert_eq!(settled.unwrap_err().to_string(), failure(2).to_string());
+    }
 }

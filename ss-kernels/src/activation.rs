@@ -16,12 +16,26 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The stock candle operation.
-    pub(crate) fn apply(self, x: &Tensor) -> Result<Tensor> {
+    /// The activation by candle's operations, on any device and float type. Where it bends, at 0 and at 6, its gradient is 0,
+    /// as that of the kernels and of PyTorch; that of candle's own `relu` is 1 there, and half a minimum's.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        // One value in memory, seen as many.
+        let zero = || Tensor::zeros((), x.dtype(), x.device())?.broadcast_as(x.shape());
         match self {
             Activation::Identity => Ok(x.clone()),
-            Activation::Relu => x.relu(),
-            Activation::Relu6 => x.relu()?.minimum(6f64),
+            // Compared so that NaN stays.
+            Activation::Relu => {
+                let zero = zero()?;
+                x.detach().le(&zero)?.where_cond(&zero, x)
+            }
+            Activation::Relu6 => {
+                let y = Activation::Relu.apply(x)?;
+                let six = (Tensor::zeros((), x.dtype(), x.device())? + 6.0)?.broadcast_as(x.shape())?;
+                y.detach().ge(&six)?.where_cond(&six, &y)
+            }
         }
     }
 

@@ -58,8 +58,8 @@ impl Backend {
         }
     }
 
-    /// [`conv2d_folded`](crate::conv2d_folded) on this backend; the result is `bf16` on
-    /// [`Backend::CandleBf16`].
+    /// [`conv2d_folded`](crate::conv2d_folded) on this backend. On [`Backend::CandleBf16`] the convolution is `bf16`, what
+    /// follows it is computed in `f32`, and the result is `bf16`.
     ///
     /// # Errors
     /// As [`conv2d_folded`](crate::conv2d_folded).
@@ -77,12 +77,7 @@ impl Backend {
         match self {
             Self::Kernels => conv::conv2d_folded(x, weight, spec, scale, shift, residual, act),
             Self::Candle => conv::candle_conv2d_folded(x, weight, spec, scale, shift, residual, act),
-            Self::CandleBf16 => {
-                let residual = residual.map(half).transpose()?;
-                let (x, weight) = (half(x)?, half(weight)?);
-                let (scale, shift) = (half(scale)?, half(shift)?);
-                conv::candle_conv2d_folded(&x, &weight, spec, &scale, &shift, residual.as_ref(), act)
-            }
+            Self::CandleBf16 => conv::half_conv2d_folded(x, weight, spec, scale, shift, residual, act),
         }
     }
 

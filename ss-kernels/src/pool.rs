@@ -141,7 +141,11 @@ fn stock_max_pool(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
         for j in 0..kernel {
             let view = rows.index_select(&places(j, ow)?, 3)?;
             best = Some(match best {
-                Some(b) => b.maximum(&view)?,
+                // Of equal values the first stays, and has the gradient; NaN stays.
+                Some(b) => {
+                    let taken = (view.detach().gt(&b.detach())? + view.detach().ne(&view.detach())?)?;
+                    taken.where_cond(&view, &b)?
+                }
                 None => view,
             });
         }

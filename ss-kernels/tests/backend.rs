@@ -97,3 +97,55 @@ fn bf16_keeps_weights_statistics_and_loss_in_f32() {
     let grads = loss.backward().unwrap();
     assert_eq!(grads.get(scale.as_tensor()).unwrap().dtype(), DType::F32);
 }
+
+/// The gradients are those of PyTorch 2.15.0: `f(x).sum().backward(); x.grad` with `torch.relu`, `torch.nn.functional.relu6` and
+/// `max_pool2d(x, 2, 1)` or `max_pool2d(x, 3, 3)` of the same values.
+#[test]
+fn a_forced_fallback_has_the_gradients_of_the_kernels_at_bends_and_ties() {
+    let device = Device::Cpu;
+    // The normalisation below changes nothing but the last digits: mean 0, variance 1, no epsilon to speak of.
+    let at = [-1.0f32, 0.0, 3.0, 6.0, 7.0, -0.0];
+    let x = Var::from_tensor(&Tensor::new(&at, &device).unwrap().reshape((1, 1, 2, 3)).unwrap()).unwrap();
+    let (zero, one) =
+        (Tensor::zeros(1, DType::F32, &device).unwrap(), Tensor::ones(1, DType::F32, &device).unwrap());
+    for (act, values, gradient) in [
+        (Activation::Relu, [0.0f32, 0.0, 3.0, 6.0, 7.0, 0.0], [0.0f32, 0.0, 1.0, 1.0, 1.0, 0.0]),
+        (Activation::Relu6, [0.0, 0.0, 3.0, 6.0, 6.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
+    ] {
+        for backend in [Backend::Candle, Backend::Kernels] {
+            let y =
+                backend.batch_norm_eval(&x, &zero, &one, &one, &zero, None, f64::MIN_POSITIVE, act).unwrap();
+            let grads = y.sum_all().unwrap().backward().unwrap();
+            let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(flat(&y), values, "{act:?} on {backend:?}");
+            assert_eq!(flat(grads.get(x.as_tensor()).unwrap()), gradient, "{act:?} on {backend:?}");
+        }
+        // Without candle's gradients: not a number, and infinities.
+        let odd = Tensor::new(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY], &device).unwrap();
+        let odd = act.apply(&odd).unwrap().to_vec1::<f32>().unwrap();
+        assert!(odd[0].is_nan() && odd[1] > 5.0 && odd[2] == 0.0, "{odd:?}");
+    }
+    // Windows of 2 by 2, every pixel: whole ties, ties in a row, NaN.
+    let tied = [1.0f32, 1.0, 0.0, 1.0, 1.0, 2.0, 0.0, 2.0, 2.0];
+    let x = Var::from_tensor(&Tensor::new(&tied, &device).unwrap().reshape((1, 1, 3, 3)).unwrap()).unwrap();
+    both(&[&x], "ties", |backend| backend.max_pool2d(&x, 2, 1, 0));
+    both(&[&x], "ties at a border", |backend| backend.max_pool2d(&x, 2, 1, 1));
+    for (kernel, stride, expected) in [
+        (2, 1, [1.0f32, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 1.0, 0.0]),
+        (3, 3, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
+    ] {
+        let y = Backend::Candle.max_pool2d(&x, kernel, stride, 0).unwrap();
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        let gradient = grads.get(x.as_tensor()).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(gradient, expected);
+    }
+    let mut poisoned = tied;
+    poisoned[0] = f32::NAN;
+    let x = Tensor::new(&poisoned, &device).unwrap().reshape((1, 1, 3, 3)).unwrap();
+    let nans = |backend: Backend| -> Vec<bool> {
+        let y = backend.max_pool2d(&x, 2, 1, 0).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        y.into_iter().map(f32::is_nan).collect()
+    };
+    assert_eq!(nans(Backend::Candle), [true, false, false, false]);
+    assert_eq!(nans(Backend::Candle), nans(Backend::Kernels));
+}

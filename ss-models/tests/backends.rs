@@ -12,16 +12,16 @@ fn largest(values: &[f32]) -> f32 {
 }
 
 /// Logits in training, gradients of all trained values, logits at evaluation, flat.
-fn everything(name: &str, backend: Backend) -> Vec<(String, Vec<f32>)> {
-    let parameters = Parameters::new(Seed::new(0), Device::Cpu).with_backend(backend);
+fn everything(name: &str, backend: Backend, device: &Device) -> Vec<(String, Vec<f32>)> {
+    let parameters = Parameters::new(Seed::new(0), device.clone()).with_backend(backend);
     let large = name.ends_with("-imagenet");
     let (height, width) = if large { (48, 64) } else { (8, 12) };
     let input = InputShape { channels: 3, height, width };
     let network = name.parse::<NetworkSpec>().unwrap().build(input, 5, &parameters).unwrap();
     let pixels: Vec<f32> =
         (0..(4 * 3 * height * width) as i32).map(|i| (0.05 * f64::from(i).powf(1.3)).sin() as f32).collect();
-    let x = Tensor::from_vec(pixels, (4, 3, height, width), &Device::Cpu).unwrap();
-    let labels = Tensor::new(&[0_u32, 3, 1, 4], &Device::Cpu).unwrap();
+    let x = Tensor::from_vec(pixels, (4, 3, height, width), device).unwrap();
+    let labels = Tensor::new(&[0_u32, 3, 1, 4], device).unwrap();
     let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let out = network.forward(&x, Mode::Train).unwrap();
     let grads = backend.cross_entropy(&out.logits, &labels, None).unwrap().loss.backward().unwrap();
@@ -41,6 +41,10 @@ fn everything(name: &str, backend: Backend) -> Vec<(String, Vec<f32>)> {
 
 #[test]
 fn every_network_computes_the_same_on_candles_operations() {
+    // The GPU too, where there is one.
+    let gpu = ss_approx::Device::first_gpu().unwrap().inspect_err(|reason| println!("no GPU: {reason}")).ok();
+    let devices: Vec<Device> =
+        [Device::Cpu].into_iter().chain(gpu.map(|gpu| gpu.tensors().clone())).collect();
     for name in [
         "resnet8-4-8-8",
         "resnet8",
@@ -54,17 +58,20 @@ fn every_network_computes_the_same_on_candles_operations() {
         "wrn-10-1",
         "six-conv",
     ] {
-        let expected = everything(name, Backend::Kernels);
-        let found = everything(name, Backend::Candle);
-        // Rounding in another order, through up to twenty normalised layers of four images.
-        for ((what, found), (_, expected)) in found.iter().zip(&expected) {
-            let gap = found.iter().zip(expected).fold(0_f32, |m, (a, b)| m.max((a - b).abs()));
-            assert!(
-                // Below the floor: gradients of what the next normalisation takes away, which are rounding alone.
-                gap <= 2e-3 * largest(expected).max(1e-2),
-                "{name}, {what}: {gap} of {}",
-                largest(expected)
-            );
+        let expected = everything(name, Backend::Kernels, &Device::Cpu);
+        for device in &devices {
+            let found = everything(name, Backend::Candle, device);
+            // Rounding in another order, through up to twenty normalised layers of four images.
+            for ((what, found), (_, expected)) in found.iter().zip(&expected) {
+                let gap = found.iter().zip(expected).fold(0_f32, |m, (a, b)| m.max((a - b).abs()));
+                assert!(
+                    // Below the floor: gradients of what the next normalisation takes away, which are rounding alone.
+                    gap <= 2e-3 * largest(expected).max(1e-2),
+                    "{name}, {what}, {:?}: {gap} of {}",
+                    device.location(),
+                    largest(expected)
+                );
+            }
         }
     }
 }

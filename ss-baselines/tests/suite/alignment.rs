@@ -244,3 +244,25 @@ fn without_any_agreement_all_weights_are_zero() {
         alignment::weights(&model, &parameters, (&opposed.0, &opposed.1), (&clean.0, &clean.1)).unwrap();
     assert_eq!(found, [0.0, 0.0]);
 }
+
+#[test]
+fn bf16_is_refused_before_anything_is_computed() {
+    use ss_baselines::{Error, L2rw, TrainingMethod};
+    use ss_kernels::Backend;
+    let mut setting = setting("resnet8-4-8-8", 0);
+    // A network on the CPU cannot run in bf16: an error of another kind if it were tried.
+    setting.parameters = Parameters::new(Seed::new(1), Device::Cpu).with_backend(Backend::CandleBf16);
+    let input = InputShape { channels: 1, height: 8, width: 8 };
+    setting.network =
+        "resnet8-4-8-8".parse::<NetworkSpec>().unwrap().build(input, 10, &setting.parameters).unwrap();
+    let Setting { network, parameters, noisy, clean, .. } = &setting;
+    let found = alignment::weights(network.as_ref(), parameters, (&noisy.0, &noisy.1), (&clean.0, &clean.1));
+    for error in [found.map(drop), L2rw.check_backend(Backend::CandleBf16)] {
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::InvalidSetting { setting: "precision", .. }), "{error}");
+        assert!(error.to_string().contains("--precision f32"), "{error}");
+    }
+    for backend in [Backend::Kernels, Backend::Candle] {
+        L2rw.check_backend(backend).unwrap();
+    }
+}

@@ -57,9 +57,9 @@ impl Problem {
         }
     }
 
-    /// The same with candle's own operations, as on a GPU.
-    pub(crate) fn on_candle(&self) -> Trainer<'_> {
-        Trainer { device: Device::candle_on_cpu(), ..self.trainer() }
+    /// The same elsewhere.
+    pub(crate) fn trainer_on(&self, device: &Device) -> Trainer<'_> {
+        Trainer { device: device.clone(), ..self.trainer() }
     }
 
     /// The losses at the reference of the uniform run.

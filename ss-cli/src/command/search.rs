@@ -117,7 +117,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         file: JournalFile::new(args.out.join("study.log")),
         settings: settings(&args, &recipe, &spec, &dataset, noise_digest, &devices)?,
     };
-    journal.check(&spec)?;
+    journal.check(&spec, &devices)?;
 
     let epoch = 1.0 / recipe.train.epochs as f64;
     let trial = recipe.trial_epochs * epoch;
@@ -154,7 +154,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         ("reference_epoch".to_owned(), search.uniform.reference_epoch.to_string()),
         ("swift_sampler".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ]);
-    let report = report(&setup, args.dataset, &search, &outcome.results, &journal.settings)?;
+    let report = report(&setup, args.dataset, &search, &outcome.results, &journal.settings_on(&devices))?;
     artifact::write_search(&args.out, &experiment, &spec, &search, provenance, &summary, &report)?;
     print(&format!(
         "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md, report.html; the \
@@ -216,13 +216,10 @@ fn settings(
     if let (Some(digest), Value::Object(settings)) = (labels, &mut settings) {
         settings.insert("noise_file".into(), format!("{digest:016x}").into());
     }
-    if let Value::Object(settings) = &mut settings {
-        if let Some(arithmetic) = devices.first().and_then(Device::arithmetic) {
-            settings.insert("device".into(), arithmetic.into());
-        }
-        if devices.len() > 1 {
-            settings.insert("candidates_side_by_side".into(), devices.len().into());
-        }
+    if let (Some(arithmetic), Value::Object(settings)) =
+        (devices.first().and_then(Device::arithmetic), &mut settings)
+    {
+        settings.insert("device".into(), arithmetic.into());
     }
     Ok(settings)
 }

@@ -233,7 +233,12 @@ impl<'a> Setup<'a> {
 pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
     let Setup { experiment, recipe, .. } = setup;
     let trainer = setup.trainer()?;
-    // Checked here and not only by the search, which comes after a full training.
+    // Checked here and not only where it matters, which comes after full trainings.
+    for method in methods {
+        if let Some(rival) = method.rival()? {
+            rival.check_backend(trainer.device.backend())?;
+        }
+    }
     if let Some(share) = recipe.prune_after {
         trainer.checkpoint(recipe.trial_epochs, share)?;
     }

@@ -61,6 +61,36 @@ fn candidates_side_by_side_are_asked_for_in_rounds_and_survive_kills() {
     );
 }
 
+/// The likelihoods of the trials, in nats.
+fn scores(out: &Path) -> Vec<f64> {
+    let told = study(out).events.into_iter().filter_map(|event| match event {
+        ss_bo::Event::Told(_, ss_bo::Outcome::Score(score)) => Some(score),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn candidates_side_by_side_score_on_candles_devices_what_they_score_on_the_cpu() {
+    let folder = tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name);
+    // Start-up shapes, whatever the scores are.
+    let flags = |devices| ["-q", "--trials", "4", "--devices", devices];
+    search(&out("host"), &flags("cpu,cpu")).assert().success();
+    let gpu = ss_approx::Device::first_gpu().unwrap().inspect_err(|reason| println!("no GPU: {reason}"));
+    for devices in ["cpu-candle,cpu-candle"].into_iter().chain(gpu.ok().map(|_| "cuda:0,cuda:0")) {
+        search(&out(devices), &flags(devices)).assert().success();
+        let asked = study(&out(devices)).events;
+        let asked = asked.iter().map(|event| matches!(event, ss_bo::Event::Asked(_)));
+        assert_eq!(asked.collect::<Vec<_>>(), [true, true, false, false].repeat(2), "{devices}");
+        let (found, expected) = (scores(&out(devices)), scores(&out("host")));
+        assert_eq!((found.len(), expected.len()), (4, 4));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 2e-2, "{devices}: {found} {expected}");
+        }
+    }
+}
+
 #[test]
 fn the_path_of_gpus_searches_too_and_its_journal_is_its_own() {
     let folder = tempdir().unwrap();
@@ -70,16 +100,9 @@ fn the_path_of_gpus_searches_too_and_its_journal_is_its_own() {
     assert!(said.contains("device: cpu-candle, f32"), "{said}");
     search(&host, &["-q", "--trials", "3", "--device", "cpu"]).assert().success();
     assert!(!journal(&host).contains("cpu"), "the CPU is not named in journals");
-    let scores = |out: &Path| -> Vec<f64> {
-        let told = study(out).events.into_iter().filter_map(|event| match event {
-            ss_bo::Event::Told(_, ss_bo::Outcome::Score(score)) => Some(score),
-            _ => None,
-        });
-        told.collect()
-    };
     let (found, expected) = (scores(&candle), scores(&host));
     assert_eq!((found.len(), expected.len()), (3, 3));
-    // Rounding alone differs, over some twenty steps; the scores are likelihoods in nats.
+    // Rounding alone differs, over some twenty steps.
     for (found, expected) in found.iter().zip(&expected) {
         assert!((found - expected).abs() < 2e-2, "{found} {expected}");
     }

@@ -1,6 +1,6 @@
 //! Convolution with everything that follows it at evaluation folded in.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use super::forward::{Epilogue, forward};
 use super::geometry::{Conv2dSpec, Geometry};
@@ -66,6 +66,33 @@ pub(crate) fn candle_conv2d_folded(
     stock(&g, x, weight, scale, shift, residual, act)
 }
 
+/// [`conv2d_folded`] by candle's own operations with the convolution in `bf16`. What follows it is computed in `f32`, as the
+/// normalisation in training is, and only the result is `bf16`.
+pub(crate) fn half_conv2d_folded(
+    x: &Tensor,
+    weight: &Tensor,
+    spec: Conv2dSpec,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    act: Activation,
+) -> Result<Tensor> {
+    let g = geometry(x, weight, spec, scale, shift, residual)?;
+    let y = super::stock(&g, &x.to_dtype(DType::BF16)?, &weight.to_dtype(DType::BF16)?)?;
+    finish_half(&y, scale, shift, residual, act)
+}
+
+fn finish_half(
+    y: &Tensor,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    act: Activation,
+) -> Result<Tensor> {
+    let residual = residual.map(|r| r.to_dtype(DType::F32)).transpose()?;
+    finish(&y.to_dtype(DType::F32)?, scale, shift, residual.as_ref(), act)?.to_dtype(DType::BF16)
+}
+
 fn geometry(
     x: &Tensor,
     weight: &Tensor,
@@ -95,10 +122,19 @@ fn stock(
     residual: Option<&Tensor>,
     act: Activation,
 ) -> Result<Tensor> {
-    let column = (1, g.o, 1, 1);
-    let y = super::stock(g, x, weight)?
-        .broadcast_mul(&scale.reshape(column)?)?
-        .broadcast_add(&shift.reshape(column)?)?;
+    finish(&super::stock(g, x, weight)?, scale, shift, residual, act)
+}
+
+/// What follows the convolution, in the type of its arguments.
+fn finish(
+    y: &Tensor,
+    scale: &Tensor,
+    shift: &Tensor,
+    residual: Option<&Tensor>,
+    act: Activation,
+) -> Result<Tensor> {
+    let column = (1, scale.dim(0)?, 1, 1);
+    let y = y.broadcast_mul(&scale.reshape(column)?)?.broadcast_add(&shift.reshape(column)?)?;
     let y = match residual {
         Some(r) => (y + r)?,
         None => y,
@@ -153,6 +189,37 @@ impl Kernel for ShiftAct<'_> {
                     S::store_n(y, self.act.vector::<S>(v), valid);
                 }
                 c += S::LANES;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    /// `1.0078125` is the `bf16` after 1: in `bf16` the product below would be rounded away, and what is left after the shift is
+    /// nothing but that rounding.
+    #[test]
+    fn what_follows_a_bf16_convolution_is_computed_in_f32() {
+        let device = Device::Cpu;
+        let y = Tensor::new(&[1.0078125f32, 0.5], &device).unwrap().reshape((1, 1, 1, 2)).unwrap();
+        let residual = Tensor::new(&[0.25f32, -8.0], &device).unwrap().reshape((1, 1, 1, 2)).unwrap();
+        let half = |t: &Tensor| t.to_dtype(DType::BF16).unwrap();
+        let (scale, shift) =
+            (Tensor::new(&[1.001f32], &device).unwrap(), Tensor::new(&[-1.0f32], &device).unwrap());
+        for (residual, expected) in
+            [(None, [1.0078125 * 1.001 - 1.0, 0.0]), (Some(&residual), [0.25882, 0.0])]
+        {
+            let residual = residual.map(half);
+            let found = finish_half(&half(&y), &scale, &shift, residual.as_ref(), Activation::Relu).unwrap();
+            assert_eq!(found.dtype(), DType::BF16);
+            let found = found.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            for (found, expected) in found.iter().zip(expected) {
+                // Rounded once, at the end.
+                assert!((f64::from(*found) - expected).abs() <= expected / 256.0, "{found} {expected}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use candle_nn::init::Init;
-use ss_kernels::Backend;
+use ss_kernels::{Activation, Backend};
 
 use super::{ConvConfig, conv_weight, in_mode};
 use crate::{Mode, Result};
@@ -35,7 +35,7 @@ impl SqueezeExcite {
             Ok(x.matmul(&weight.t()?)?.broadcast_add(&in_mode(bias, mode))?)
         };
         let mean = self.backend.global_avg_pool2d(maps)?;
-        let hidden = linear(&mean, &self.layers[0])?.relu()?;
+        let hidden = Activation::Relu.apply(&linear(&mean, &self.layers[0])?)?;
         Ok(candle_nn::ops::sigmoid(&linear(&hidden, &self.layers[1])?)?)
     }
 }

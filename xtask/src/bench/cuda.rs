@@ -5,7 +5,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use ss_approx::trainer::Run;
 use ss_approx::{
-    Augmentation, Device, DeviceChoice, Examples, ImageExamples, Precision, Sampling, TrainSettings, Trainer,
+    Augmentation, Device, DeviceChoice, Error, Examples, ImageExamples, Precision, Sampling, TrainSettings,
+    Trainer,
 };
 use ss_data::{ImageSet, ImageShape};
 use ss_models::{InputShape, NetworkSpec};
@@ -33,15 +34,20 @@ pub(crate) struct Args {
     images: usize,
 }
 
-/// Prints a table; without a usable device the reason for skipping, and succeeds.
+/// Prints a table; where the device is not there, the reason for skipping, and succeeds, unless `SS_REQUIRE_GPU=1` is set. A device
+/// that is there and does not work is an error.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.images == 0 {
         bail!("--images 0: expected at least 1");
     }
     // Opened once before the table: without it there is nothing to measure.
-    if let Err(reason) = args.device.open(Precision::F32) {
-        println!("skipped: {reason}");
-        return Ok(());
+    let required = std::env::var_os("SS_REQUIRE_GPU").is_some_and(|value| value == "1");
+    match args.device.open(Precision::F32) {
+        Err(reason @ Error::NoDevice { absent: true, .. }) if !required => {
+            println!("skipped: {reason}");
+            return Ok(());
+        }
+        opened => drop(opened?),
     }
     let data = ImageExamples::new(noise(args.images)?);
     println!("network        precision   batch   images/s   TFLOP/s   mean loss");
@@ -49,7 +55,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         for &precision in &args.precisions {
             match args.device.open(precision) {
                 Ok(opened) => measure(network, precision, opened.device, args.batch, &data)?,
-                Err(reason) => println!("{:<14} {precision:<9} skipped: {reason}", network.to_string()),
+                // The device has no such type, say.
+                Err(reason @ Error::InvalidSetting { .. }) => {
+                    println!("{:<14} {precision:<9} skipped: {reason}", network.to_string());
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `check-cuda`: type-checks, builds and links the workspace with the feature `cuda`. Needs neither a GPU nor CUDA: the
+//! `check-cuda`: type-checks, builds and links the workspace with the feature `cuda`, and type-checks it with `cudnn`. Needs neither a GPU nor CUDA: the
 //! compiler and the libraries are installed under `target/`.
 
 mod toolkit;
@@ -36,19 +36,21 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    let cargo = |arguments: &[&str]| {
+    let cargo = |arguments: &[&str], feature: &str| {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(arguments).args(["--release", "--workspace", "--features", "cuda", "--target-dir"]);
+        command.args(arguments).args(["--release", "--workspace", "--features", feature, "--target-dir"]);
         command.arg(target.join("cuda")).envs(environment.iter().map(|(name, value)| (name, value)));
         command
     };
     println!("check-cuda: type-checking libraries, programs and tests");
-    run(&mut cargo(&["check", "--all-targets"]))?;
+    run(&mut cargo(&["check", "--all-targets"], "cuda"))?;
+    println!("check-cuda: type-checking with cuDNN");
+    run(&mut cargo(&["check", "--all-targets"], "cudnn"))?;
     if args.no_link {
         return Ok(());
     }
     println!("check-cuda: building and linking swift-sampler and xtask");
-    run(&mut cargo(&["build", "--bins"]))?;
+    run(&mut cargo(&["build", "--bins"], "cuda"))?;
     let kernels = check_kernels(&target.join("cuda/release/build"))?;
     println!("check-cuda: {kernels} files of kernels, PTX {PTX_VERSION}");
     let program = target.join("cuda/release/swift-sampler");

@@ -55,9 +55,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let _lock = artifact::lock_folder(&settings.out)?;
     let mut config = settings.fingerprint(&dataset)?;
     (config["noise"], config["seed"]) = (noise.rate().into(), settings.first_seed.into());
-    let journal =
-        SearchJournal { file: JournalFile::new(settings.out.join("study.log")), settings: config.clone() };
-    journal.check(&settings.spec)?;
+    let journal = SearchJournal { file: JournalFile::new(settings.out.join("study.log")), settings: config };
+    journal.check(&settings.spec, &settings.devices)?;
     let setup = Setup {
         experiment: &experiment,
         recipe: &settings.recipe,
@@ -90,7 +89,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     };
     let (right, wrong) = (mean(false), mean(true));
     let json = json!({
-        "format_version": 1, "config": config, "chosen": chosen, "realized_noise": experiment.realized_noise,
+        "format_version": 1, "config": journal.settings_on(&settings.devices), "chosen": chosen, "realized_noise": experiment.realized_noise,
         "mean_relative_probability": { "right": right, "wrong": wrong }, "grid": grid,
     });
     let json = serde_json::to_string_pretty(&json)? + "\n";

@@ -152,3 +152,15 @@ fn figure_1_counts_every_example_once() {
     assert!(fills.len() > 3 * 64, "{}", fills.len());
     smoke("reproduce-figure1", folder.path(), &["--noise", "0"]).assert().failure();
 }
+
+#[test]
+fn a_search_of_figure_1_on_two_devices_is_not_continued_on_one() {
+    let folder = tempdir().unwrap();
+    let figure = |devices| smoke("reproduce-figure1", folder.path(), &["--bins", "8", "--devices", devices]);
+    figure("cpu,cpu").assert().success();
+    assert_eq!(json(&folder.path().join("figure1.json"))["config"]["candidates_side_by_side"], 2);
+    let refused = figure("cpu").assert().failure();
+    let said = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("candidates_side_by_side"), "{said}");
+    figure("cpu,cpu").assert().success();
+}
