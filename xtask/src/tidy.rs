@@ -35,7 +35,7 @@ fn violations(root: &Path) -> Result<Vec<String>> {
         }
     }
     let mut folders = Vec::new();
-    for place in [root.to_owned(), root.join("examples")] {
+    for place in [root.to_owned(), root.join("examples")].into_iter().filter(|place| place.is_dir()) {
         for entry in fs::read_dir(&place).with_context(|| format!("reading {}", place.display()))? {
             folders.push(entry?.path());
         }

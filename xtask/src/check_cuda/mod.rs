@@ -42,6 +42,7 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
         command.arg(target.join("cuda")).envs(environment.iter().map(|(name, value)| (name, value)));
         command
     };
+    forget_other_kernels(&toolkit, args.compute_cap, &target.join("cuda"))?;
     println!("check-cuda: type-checking libraries, programs and tests");
     run(&mut cargo(&["check", "--all-targets"], "cuda"))?;
     println!("check-cuda: type-checking with cuDNN");
@@ -60,6 +61,19 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
         program.display()
     );
     Ok(())
+}
+
+/// Removes kernels that another compiler has made: their build script does not notice.
+fn forget_other_kernels(toolkit: &Toolkit, compute_cap: u32, target: &Path) -> Result<()> {
+    let stamp = target.join("kernels-of.txt");
+    let now = format!("{}\ncompute capability {compute_cap}\n", toolkit.packages());
+    if fs::read_to_string(&stamp).ok().as_deref() == Some(&now[..]) {
+        return Ok(());
+    }
+    let mut clean = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    run(clean.args(["clean", "--release", "-p", "candle-kernels", "--target-dir"]).arg(target))?;
+    fs::create_dir_all(target).with_context(|| format!("making {}", target.display()))?;
+    fs::write(&stamp, now).with_context(|| format!("writing {}", stamp.display()))
 }
 
 /// The variables that the build scripts of candle's kernels and bindings read.

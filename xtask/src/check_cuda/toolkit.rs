@@ -80,6 +80,11 @@ impl Toolkit {
         bail!("check-cuda runs on Linux")
     }
 
+    /// The packages that it was made of.
+    pub(super) fn packages(&self) -> String {
+        PACKAGES.join("\n")
+    }
+
     /// The folders that programs linked with this toolkit load libraries from.
     pub(super) fn library_folders(&self) -> [PathBuf; 2] {
         [self.home.join("lib"), self.driver_folder()]
