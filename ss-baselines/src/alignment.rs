@@ -45,8 +45,8 @@ pub type Batch<'a> = (&'a Tensor, &'a Tensor);
 /// statistics are what they were, bit for bit, in the case of an error too.
 ///
 /// # Errors
-/// [`Error::NonFinite`](crate::Error::NonFinite) for a loss that is not a number; shapes that do not fit;
-/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) on [`Backend::CandleBf16`], before anything is computed.
+/// [`Error::NonFinite`] for a loss that is not a number; shapes that do not fit;
+/// [`Error::InvalidSetting`] on [`Backend::CandleBf16`], before anything is computed.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};

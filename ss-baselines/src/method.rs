@@ -25,7 +25,7 @@ pub trait TrainingMethod: Sync {
     /// Checks, before any training, that the method can be computed on the backend.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) for one whose precision does not do.
+    /// [`Error::InvalidSetting`] for one whose precision does not do.
     fn check_backend(&self, _backend: Backend) -> Result<()> {
         Ok(())
     }
