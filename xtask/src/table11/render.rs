@@ -78,7 +78,8 @@ fn row(noise: f64, method: Method, cells: &[Cell]) -> Row {
         diff_vs_baseline,
         ci95_low: interval.map(|(low, _)| low),
         ci95_high: interval.map(|(_, high)| high),
-        gap_closed: (room > 0.0).then(|| -diff_vs_baseline / room),
+        // A difference: the negative of zero would print as -0.
+        gap_closed: (room > 0.0).then(|| (0.0 - diff_vs_baseline) / room),
         kept: of(method).filter(|cell| cell.result.search.as_ref().is_some_and(|search| search.kept)).count(),
         search_cost: mean(|cell| cell.result.search_cost, method).0,
         loss_auroc: (!areas.is_empty()).then(|| mean_and_std(&areas).0),
