@@ -79,8 +79,16 @@ impl Device {
     /// # Errors
     /// Those of [`cuda`](Self::cuda): a GPU that is there and does not work is a failure, and no reason to skip.
     pub fn first_gpu() -> Result<std::result::Result<Self, Error>> {
+        Self::or_skip(Self::cuda(0))
+    }
+
+    /// The same for what has been opened otherwise: the reason to skip where there is no GPU, or what `opened` is.
+    ///
+    /// # Errors
+    /// As [`first_gpu`](Self::first_gpu).
+    pub fn or_skip<T>(opened: Result<T>) -> Result<std::result::Result<T, Error>> {
         let required = std::env::var_os("SS_REQUIRE_GPU").is_some_and(|value| value == "1");
-        skippable(Self::cuda(0), required)
+        skippable(opened, required)
     }
 
     /// The CPU, trained on as a GPU is: candle's own operations, images resident, batches made by tensor operations.
@@ -155,7 +163,7 @@ fn has_bf16(device: &candle_core::Device) -> bool {
 }
 
 /// A GPU that is not there is a reason to skip, unless one is required.
-fn skippable(opened: Result<Device>, required: bool) -> Result<std::result::Result<Device, Error>> {
+fn skippable<T>(opened: Result<T>, required: bool) -> Result<std::result::Result<T, Error>> {
     match opened {
         Err(reason @ Error::NoDevice { absent: true, .. }) if !required => Ok(Err(reason)),
         opened => opened.map(Ok),
@@ -250,12 +258,14 @@ mod tests {
 
     #[test]
     fn only_a_gpu_that_is_not_there_is_a_reason_to_skip() {
-        let absent = || Err(cuda_trouble(0, "CUDA_ERROR_NO_DEVICE"));
+        let absent = || -> Result<Device> { Err(cuda_trouble(0, "CUDA_ERROR_NO_DEVICE")) };
         assert!(skippable(absent(), false).unwrap().is_err());
         assert!(skippable(absent(), true).is_err());
-        assert!(skippable(Err(cuda_trouble(0, "CUDA_ERROR_STUB_LIBRARY")), false).unwrap().is_err());
+        assert!(
+            skippable::<Device>(Err(cuda_trouble(0, "CUDA_ERROR_STUB_LIBRARY")), false).unwrap().is_err()
+        );
         for broken in ["CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "CUDA_ERROR_NOT_INITIALIZED", "out of memory"] {
-            assert!(skippable(Err(cuda_trouble(0, broken)), false).is_err(), "{broken}");
+            assert!(skippable::<Device>(Err(cuda_trouble(0, broken)), false).is_err(), "{broken}");
         }
         assert!(skippable(Ok(Device::Cpu), true).unwrap().is_ok());
     }

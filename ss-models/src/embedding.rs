@@ -8,10 +8,9 @@ use std::fmt;
 
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
-use candle_nn::init::Init;
 use ss_kernels::Backend;
 
-use crate::layers::in_mode;
+use crate::layers::{Linear, in_mode, uniform_init};
 use crate::spec::{NetworkSpec, number};
 use crate::trunk::Trunk;
 use crate::{Mode, Network, Output, Result};
@@ -51,8 +50,7 @@ impl fmt::Display for EmbeddingConfig {
 /// one; the logits are the scaled cosines, without a margin.
 pub(crate) struct Embedding {
     trunk: Box<dyn Trunk>,
-    weight: Tensor,
-    bias: Tensor,
+    linear: Linear,
     /// `[classes, dim]`, of any length.
     directions: Tensor,
     scale: f64,
@@ -67,20 +65,18 @@ impl Embedding {
         backend: Backend,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let uniform = |inputs: usize| {
-            let bound = 1.0 / (inputs as f64).sqrt();
-            Init::Uniform { lo: -bound, up: bound }
-        };
-        let init = uniform(trunk.channels());
-        let linear = vb.pp("embedding");
+        let init = uniform_init(trunk.channels());
+        let values = vb.pp("embedding");
         let shape = (config.dim, trunk.channels());
         Ok(Self {
-            weight: linear.get_with_hints(shape, "weight", init)?,
-            bias: linear.get_with_hints(config.dim, "bias", init)?,
+            linear: Linear {
+                weight: values.get_with_hints(shape, "weight", init)?,
+                bias: values.get_with_hints(config.dim, "bias", init)?,
+            },
             directions: vb.pp("cosine").get_with_hints(
                 (classes, config.dim),
                 "weight",
-                uniform(config.dim),
+                uniform_init(config.dim),
             )?,
             trunk,
             scale: config.scale as f64,
@@ -92,8 +88,7 @@ impl Embedding {
 impl Network for Embedding {
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
         let features = self.backend.global_avg_pool2d(&self.trunk.maps(x, mode)?)?;
-        let v = features.matmul(&in_mode(&self.weight, mode).t()?)?;
-        let hidden = unit_rows(&v.broadcast_add(&in_mode(&self.bias, mode))?)?;
+        let hidden = unit_rows(&self.linear.forward(&features, mode)?)?;
         let directions = unit_rows(&in_mode(&self.directions, mode))?;
         let logits = (hidden.matmul(&directions.t()?)? * self.scale)?;
         Ok(Output { hidden, logits })

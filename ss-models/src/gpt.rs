@@ -26,16 +26,6 @@ pub struct GptConfig {
     pub heads: usize,
 }
 
-impl GptConfig {
-    /// Multiply-add pairs of the forward pass over one window of `context` tokens; a training step takes about three times
-    /// as many.
-    pub fn multiply_adds(&self, context: usize, vocabulary: usize) -> u64 {
-        let (t, d) = (context as u64, self.width as u64);
-        let block = 12 * t * d * d + 2 * t * t * d;
-        self.layers as u64 * block + t * d * vocabulary as u64
-    }
-}
-
 /// The network. A batch `x` is `[n, T]`, token numbers (`u32`) below the vocabulary's size, `T` at most the context. Output
 /// rows are tokens, window after window: `hidden` `[n T, width]`, and `logits` `[n T, vocabulary]` of the token that follows.
 ///
@@ -62,6 +52,8 @@ pub struct Gpt {
     positions: Tensor,
     blocks: Vec<Block>,
     last: LayerNorm,
+    /// Of a whole context.
+    mask: Tensor,
     context: usize,
     backend: Backend,
 }
@@ -101,7 +93,8 @@ impl Gpt {
         let block = |i: usize| Block::new(config, backend, &vb.pp("h").pp(i.to_string()));
         let blocks = (0..layers).map(block).collect::<Result<_>>()?;
         let last = LayerNorm::new(width, &vb.pp("ln_f"))?;
-        Ok(Self { tokens, positions, blocks, last, context, backend })
+        let mask = causal_mask(context, vb.device())?;
+        Ok(Self { tokens, positions, blocks, last, mask, context, backend })
     }
 }
 
@@ -120,7 +113,7 @@ impl Network for Gpt {
         let embedded = tokens.index_select(&x.flatten_all()?, 0)?;
         let width = embedded.dim(D::Minus1)?;
         let embedded = embedded.reshape((windows, length, width))?.broadcast_add(&positions)?;
-        let mask = causal_mask(length, x.device())?;
+        let mask = self.mask.narrow(0, 0, length)?.narrow(1, 0, length)?;
         let mut stream = embedded.reshape((windows * length, width))?;
         for block in &self.blocks {
             stream = block.forward(&stream, windows, &mask, mode)?;

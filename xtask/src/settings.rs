@@ -89,7 +89,7 @@ pub(crate) struct Args {
     /// Epochs of a full training
     #[arg(long)]
     epochs: Option<usize>,
-    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18, wrn-DEPTH-WIDTH, six-conv
+    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18 to resnet101, mobilenet-v2, seresnext50-32x4d, wrn-DEPTH-WIDTH, six-conv
     #[arg(long)]
     network: Option<ss_models::NetworkSpec>,
     /// Epochs between re-readings of the features in the final training; 0 never re-reads

@@ -10,6 +10,11 @@ pub(crate) fn mean_and_std(values: &[f64]) -> (f64, Option<f64>) {
     (mean, (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
 }
 
+/// A mean with its deviation, if there is one, for a table.
+pub(crate) fn spread(mean: f64, std: Option<f64>) -> String {
+    format!("{mean:.2}{}", std.map_or_else(String::new, |std| format!(" +- {std:.2}")))
+}
+
 /// Student's 95% interval for the mean of paired differences.
 ///
 /// Not a bootstrap: with three seeds a percentile bootstrap cannot leave the range of the three

@@ -235,16 +235,9 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
     let trainer = setup.trainer()?;
     // Checked here and not only where it matters, which comes after full trainings.
     for method in methods {
-        if let Some(rival) = method.rival()? {
-            rival.check_backend(trainer.device.backend())?;
-        }
-    }
-    if let Some(share) = recipe.prune_after {
-        trainer.checkpoint(recipe.trial_epochs, share)?;
-    }
-    experiment.validation.check_score(recipe.score)?;
-    for method in methods {
-        if experiment.train.as_images().is_none() && method.rival()?.is_some() {
+        let Some(rival) = method.rival()? else { continue };
+        rival.check_backend(trainer.device.backend())?;
+        if experiment.train.as_images().is_none() {
             return Err(Error::InvalidSetting {
                 setting: "method",
                 found: method.to_string(),
@@ -252,6 +245,10 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
             });
         }
     }
+    if let Some(share) = recipe.prune_after {
+        trainer.checkpoint(recipe.trial_epochs, share)?;
+    }
+    experiment.validation.check_score(recipe.score)?;
     let mut outcome = Outcome { results: Vec::new(), search: None };
     let mut uniform: Option<TimedUniformRun> = None;
     // Baseline before Swift Sampler, which consumes the uniform run that they share.

@@ -12,8 +12,8 @@ pub use stem::Stem;
 pub(crate) use stem::StemLayers;
 
 use candle_core::Tensor;
+use candle_nn::VarBuilder;
 use candle_nn::init::Init;
-use candle_nn::{Linear, VarBuilder};
 use ss_kernels::Backend;
 
 use crate::{Mode, Output, Result};
@@ -28,21 +28,38 @@ pub struct Head {
 impl Head {
     /// A head from `inputs` activations to `classes` logits, its values named `weight` and `bias` under `vb`.
     pub fn new(inputs: usize, classes: usize, backend: Backend, vb: VarBuilder) -> Result<Self> {
-        let bound = 1.0 / (inputs as f64).sqrt();
-        let init = Init::Uniform { lo: -bound, up: bound };
-        let weight = vb.get_with_hints((classes, inputs), "weight", init)?;
-        let bias = vb.get_with_hints(classes, "bias", init)?;
-        Ok(Self { linear: Linear::new(weight, Some(bias)), backend })
+        let weight = vb.get_with_hints((classes, inputs), "weight", uniform_init(inputs))?;
+        let bias = vb.get_with_hints(classes, "bias", uniform_init(inputs))?;
+        Ok(Self { linear: Linear { weight, bias }, backend })
     }
 
     /// Pools the feature maps `[n, d, h, w]` and classifies them.
     pub fn forward(&self, maps: &Tensor, mode: Mode) -> Result<Output> {
         let hidden = self.backend.global_avg_pool2d(maps)?;
-        let weight = in_mode(self.linear.weight(), mode);
-        let bias = self.linear.bias().map(|bias| in_mode(bias, mode));
-        let logits = candle_nn::Module::forward(&Linear::new(weight, bias), &hidden)?;
+        let logits = self.linear.forward(&hidden, mode)?;
         Ok(Output { hidden, logits })
     }
+}
+
+/// `x W^T + b` of rows `[n, inputs]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Linear {
+    /// `[outputs, inputs]`.
+    pub(crate) weight: Tensor,
+    /// `[outputs]`.
+    pub(crate) bias: Tensor,
+}
+
+impl Linear {
+    pub(crate) fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        Ok(x.matmul(&in_mode(&self.weight, mode).t()?)?.broadcast_add(&in_mode(&self.bias, mode))?)
+    }
+}
+
+/// Uniform in `+-1/sqrt(inputs)`, PyTorch's default for linear layers and biases.
+pub(crate) fn uniform_init(inputs: usize) -> Init {
+    let bound = 1.0 / (inputs as f64).sqrt();
+    Init::Uniform { lo: -bound, up: bound }
 }
 
 /// The value as the graph should see it: tracked in training, detached in evaluation, so that an

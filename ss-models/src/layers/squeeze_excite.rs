@@ -2,27 +2,26 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use candle_nn::init::Init;
 use ss_kernels::{Activation, Backend};
 
-use super::{ConvConfig, conv_weight, in_mode};
+use super::{ConvConfig, Linear, conv_weight, uniform_init};
 use crate::{Mode, Result};
 
 /// `sigmoid(W2 relu(W1 mean(x) + b1) + b2)` (Hu et al. 2018), its values named as in timm: `fc1`, `fc2`, as 1x1
 /// convolutions.
 #[derive(Clone, Debug)]
 pub struct SqueezeExcite {
-    layers: [(Tensor, Tensor); 2],
+    layers: [Linear; 2],
     backend: Backend,
 }
 
 impl SqueezeExcite {
     /// A gate for `channels` maps with `squeezed` channels between its two layers.
     pub fn new(channels: usize, squeezed: usize, backend: Backend, vb: &VarBuilder) -> Result<Self> {
-        let layer = |inputs: usize, outputs: usize, vb: VarBuilder| -> Result<(Tensor, Tensor)> {
-            let bound = 1.0 / (inputs as f64).sqrt();
-            let bias = vb.get_with_hints(outputs, "bias", Init::Uniform { lo: -bound, up: bound })?;
-            Ok((conv_weight(ConvConfig { inputs, outputs, kernel: 1, stride: 1, groups: 1 }, vb)?, bias))
+        let layer = |inputs: usize, outputs: usize, vb: VarBuilder| -> Result<Linear> {
+            let bias = vb.get_with_hints(outputs, "bias", uniform_init(inputs))?;
+            let conv = ConvConfig { inputs, outputs, kernel: 1, stride: 1, groups: 1 };
+            Ok(Linear { weight: conv_weight(conv, vb)?, bias })
         };
         let layers = [layer(channels, squeezed, vb.pp("fc1"))?, layer(squeezed, channels, vb.pp("fc2"))?];
         Ok(Self { layers, backend })
@@ -30,9 +29,9 @@ impl SqueezeExcite {
 
     /// The factors `[n, channels]` in `(0, 1)` for maps `[n, channels, h, w]`.
     pub fn forward(&self, maps: &Tensor, mode: Mode) -> Result<Tensor> {
-        let linear = |x: &Tensor, (weight, bias): &(Tensor, Tensor)| -> Result<Tensor> {
-            let weight = in_mode(weight, mode).flatten_from(1)?;
-            Ok(x.matmul(&weight.t()?)?.broadcast_add(&in_mode(bias, mode))?)
+        // The weights have the shape of 1x1 convolutions.
+        let linear = |x: &Tensor, Linear { weight, bias }: &Linear| -> Result<Tensor> {
+            Linear { weight: weight.flatten_from(1)?, bias: bias.clone() }.forward(x, mode)
         };
         let mean = self.backend.global_avg_pool2d(maps)?;
         let hidden = Activation::Relu.apply(&linear(&mean, &self.layers[0])?)?;

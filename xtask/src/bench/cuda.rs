@@ -41,13 +41,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("--images 0: expected at least 1");
     }
     // Opened once before the table: without it there is nothing to measure.
-    let required = std::env::var_os("SS_REQUIRE_GPU").is_some_and(|value| value == "1");
-    match args.device.open(Precision::F32) {
-        Err(reason @ Error::NoDevice { absent: true, .. }) if !required => {
+    match Device::or_skip(args.device.open(Precision::F32))? {
+        Ok(opened) => drop(opened),
+        Err(reason) => {
             println!("skipped: {reason}");
             return Ok(());
         }
-        opened => drop(opened?),
     }
     let data = ImageExamples::new(noise(args.images)?);
     println!("network        precision   batch   images/s   TFLOP/s   mean loss");

@@ -8,6 +8,7 @@ use super::cells::Cell;
 use super::profile::Plan;
 use super::statistics::Row;
 use crate::markdown_table;
+use crate::statistics::spread;
 
 #[derive(Serialize)]
 struct Table<'a> {
@@ -73,7 +74,7 @@ pub(super) const COLUMNS: [(&str, &str); 16] = [
 /// The texts of a row, one a column.
 pub(super) fn columns(plan: &Plan, row: &Row) -> [String; COLUMNS.len()] {
     let cost = |cost: f64| if cost > 0.0 { format!("{cost:.2}") } else { "0".into() };
-    let std = row.std.map_or(String::new(), |std| format!(" +- {std:.2}"));
+    let top1 = spread(row.mean, row.std);
     let interval = match (row.method, row.ci95_low, row.ci95_high) {
         (Method::Baseline, ..) => String::new(),
         (_, Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
@@ -95,8 +96,8 @@ pub(super) fn columns(plan: &Plan, row: &Row) -> [String; COLUMNS.len()] {
         told,
         match (row.n, row.diverged) {
             (0, lost) => format!("{lost} diverged"),
-            (_, 0) => format!("{:.2}{std}", row.mean),
-            (_, lost) => format!("{:.2}{std}, {lost} diverged", row.mean),
+            (_, 0) => top1,
+            (_, lost) => format!("{top1}, {lost} diverged"),
         },
         if row.n == 0 { String::new() } else { format!("{:.2}", row.mean_best) },
         if row.n == 0 { String::new() } else { format!("{:.2}", row.mean_top5) },

@@ -8,7 +8,7 @@ use ss_cli::Method;
 
 use super::Cell;
 use super::plan::{Parts, Plan};
-use crate::statistics::{mean_and_std, paired_interval};
+use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
 /// One (noise, method) over seeds. Perplexities are of the finished models.
@@ -131,15 +131,12 @@ fn markdown(plan: &Plan, parts: &Parts, rows: &[Row]) -> String {
     let rows = rows.iter().map(|row| {
         let compared = |text: String| if row.method == Method::Baseline { String::new() } else { text };
         let searched = |text: String| if row.method == Method::Ss { text } else { String::new() };
-        let perplexity = |mean: f64, std: Option<f64>| {
-            format!("{mean:.2}{}", std.map_or_else(String::new, |std| format!(" +- {std:.2}")))
-        };
         [
             format!("{:.0}%", 100.0 * row.noise),
             format!("{:.1}%", 100.0 * row.realized_noise),
             row.method.to_string(),
-            perplexity(row.validation, row.validation_std),
-            perplexity(row.test, row.test_std),
+            spread(row.validation, row.validation_std),
+            spread(row.test, row.test_std),
             compared(format!("{:+.2}", row.diff_vs_baseline)),
             compared(match (row.ci95_low, row.ci95_high) {
                 (Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use ss_cli::Method;
 
 use super::{Cell, Plan, plot};
-use crate::statistics::{mean_and_std, paired_interval};
+use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
 /// One row: a method under one noise, over seeds.
@@ -119,9 +119,6 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
         "kept",
     ]
     .map(String::from);
-    let spread = |(mean, std): (f64, Option<f64>)| {
-        format!("{mean:.2}{}", std.map_or(String::new(), |std| format!(" +- {std:.2}")))
-    };
     let number =
         |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
     let lines = rows.iter().map(|row| {
@@ -129,8 +126,8 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
         [
             format!("{:.0}%", 100.0 * row.noise),
             row.method.to_string(),
-            spread(row.top1),
-            spread(row.top5),
+            spread(row.top1.0, row.top1.1),
+            spread(row.top5.0, row.top5.1),
             row.difference.map_or_else(String::new, |d| format!("{d:+.2}")),
             of_rule(
                 row.interval

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Cell, Plan};
-use crate::statistics::{mean_and_std, paired_interval};
+use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
 /// One row: a number of trials over seeds.
@@ -95,7 +95,7 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
         let searched = |text: String| if row.steps == 0 { String::new() } else { text };
         [
             row.steps.to_string(),
-            format!("{:.2}{}", row.mean, row.std.map_or(String::new(), |std| format!(" +- {std:.2}"))),
+            spread(row.mean, row.std),
             searched(row.diff_vs_baseline.map_or_else(String::new, |d| format!("{d:+.2}"))),
             searched(match (row.ci95_low, row.ci95_high) {
                 (Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),

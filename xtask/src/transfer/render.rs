@@ -7,7 +7,7 @@ use serde::Serialize;
 use ss_models::NetworkSpec;
 
 use super::{Cell, Column, Plan, columns};
-use crate::statistics::{mean_and_std, paired_interval};
+use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
 /// One (network, column) over seeds. Accuracies are test top-1 of the finished model, in percent.
@@ -104,7 +104,7 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
                 Column::SsSelf => "ss(self)".into(),
                 Column::SsSource => "ss(source)".into(),
             },
-            format!("{:.2}{}", row.mean, row.std.map_or(String::new(), |std| format!(" +- {std:.2}"))),
+            spread(row.mean, row.std),
             compared(format!("{:+.2}", row.diff_vs_baseline)),
             compared(match (row.ci95_low, row.ci95_high) {
                 (Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
