@@ -58,6 +58,7 @@ mod lock_file;
 mod noise;
 mod npy;
 mod parquet_file;
+mod random_share;
 mod split;
 mod table;
 mod table_format;

@@ -11,6 +11,7 @@ use ss_seed::Stream;
 
 use crate::error::{Error, Result};
 use crate::image_set::{check_classes, check_labels};
+use crate::random_share::random_share;
 
 /// How a label that was picked changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,11 +125,8 @@ impl LabelNoise {
         check_classes(classes)?;
         check_labels(labels, classes)?;
         let (keys, replacements) = (stream.index(0), stream.index(1));
-        let mut order: Vec<usize> = (0..labels.len()).collect();
-        order.sort_by_cached_key(|&i| (keys.index(i as u64).hash(), i));
-        let count = (self.rate * labels.len() as f64).round() as usize;
         let mut noisy = labels.to_vec();
-        for &i in &order[..count] {
+        for i in random_share(labels.len(), self.rate, keys) {
             noisy[i] = self.redraw(labels[i], classes as u32, replacements.index(i as u64));
         }
         Ok(NoisyLabels::compare(labels, noisy))

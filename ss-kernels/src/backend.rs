@@ -74,10 +74,11 @@ impl Backend {
         residual: Option<&Tensor>,
         act: Activation,
     ) -> Result<Tensor> {
+        let after = conv::After { scale, shift, residual, act };
         match self {
             Self::Kernels => conv::conv2d_folded(x, weight, spec, scale, shift, residual, act),
-            Self::Candle => conv::candle_conv2d_folded(x, weight, spec, scale, shift, residual, act),
-            Self::CandleBf16 => conv::half_conv2d_folded(x, weight, spec, scale, shift, residual, act),
+            Self::Candle => after.candle(x, weight, spec),
+            Self::CandleBf16 => after.candle_half(x, weight, spec),
         }
     }
 

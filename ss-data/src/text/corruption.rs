@@ -4,6 +4,7 @@ use ss_seed::Stream;
 
 use super::TokenWindows;
 use crate::error::{Error, Result};
+use crate::random_share::{random_order, random_share};
 
 /// Shuffles the tokens inside a share of the windows, in `[0, 1)`: what label noise is to images.
 ///
@@ -61,16 +62,10 @@ impl WindowShuffling {
     /// None for windows that exist.
     pub fn apply(&self, clean: &TokenWindows, stream: Stream) -> Result<ShuffledWindows> {
         let (keys, orders) = (stream.index(0), stream.index(1));
-        let mut order: Vec<usize> = (0..clean.len()).collect();
-        order.sort_by_cached_key(|&i| (keys.index(i as u64).hash(), i));
-        let picked = (self.rate * clean.len() as f64).round() as usize;
         let size = clean.context() + 1;
         let mut tokens: Vec<u32> = (0..clean.len()).flat_map(|i| clean.window(i).iter().copied()).collect();
-        for &i in &order[..picked] {
-            let places = orders.index(i as u64);
-            let mut shuffled: Vec<usize> = (0..size).collect();
-            shuffled.sort_by_cached_key(|&place| (places.index(place as u64).hash(), place));
-            for (place, &from) in shuffled.iter().enumerate() {
+        for i in random_share(clean.len(), self.rate, keys) {
+            for (place, from) in random_order(size, orders.index(i as u64)).into_iter().enumerate() {
                 tokens[i * size + place] = clean.window(i)[from];
             }
         }

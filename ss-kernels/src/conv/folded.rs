@@ -27,10 +27,11 @@ pub fn conv2d_folded(
     residual: Option<&Tensor>,
     act: Activation,
 ) -> Result<Tensor> {
-    let g = geometry(x, weight, spec, scale, shift, residual)?;
+    let after = After { scale, shift, residual, act };
+    let g = after.geometry(x, weight, spec)?;
     let tensors = [Some(x), Some(weight), Some(scale), Some(shift), residual];
     if !tensors.into_iter().flatten().all(graph::is_ours) {
-        return stock(&g, x, weight, scale, shift, residual, act);
+        return after.finish(&super::stock(&g, x, weight)?);
     }
     let isa = Isa::current();
     let per_channel = weight.elem_count() / g.o;
@@ -52,94 +53,57 @@ pub fn conv2d_folded(
     graph::leave(y, (g.n, g.oh, g.ow, g.o), None)
 }
 
-/// [`conv2d_folded`] by candle's own operations.
-pub(crate) fn candle_conv2d_folded(
-    x: &Tensor,
-    weight: &Tensor,
-    spec: Conv2dSpec,
-    scale: &Tensor,
-    shift: &Tensor,
-    residual: Option<&Tensor>,
-    act: Activation,
-) -> Result<Tensor> {
-    let g = geometry(x, weight, spec, scale, shift, residual)?;
-    stock(&g, x, weight, scale, shift, residual, act)
+/// What follows a convolution.
+pub(crate) struct After<'a> {
+    pub(crate) scale: &'a Tensor,
+    pub(crate) shift: &'a Tensor,
+    pub(crate) residual: Option<&'a Tensor>,
+    pub(crate) act: Activation,
 }
 
-/// [`conv2d_folded`] by candle's own operations with the convolution in `bf16`. What follows it is computed in `f32`, as the
-/// normalisation in training is, and only the result is `bf16`.
-pub(crate) fn half_conv2d_folded(
-    x: &Tensor,
-    weight: &Tensor,
-    spec: Conv2dSpec,
-    scale: &Tensor,
-    shift: &Tensor,
-    residual: Option<&Tensor>,
-    act: Activation,
-) -> Result<Tensor> {
-    let g = geometry(x, weight, spec, scale, shift, residual)?;
-    let y = super::stock(&g, &x.to_dtype(DType::BF16)?, &weight.to_dtype(DType::BF16)?)?;
-    finish_half(&y, scale, shift, residual, act)
-}
-
-fn finish_half(
-    y: &Tensor,
-    scale: &Tensor,
-    shift: &Tensor,
-    residual: Option<&Tensor>,
-    act: Activation,
-) -> Result<Tensor> {
-    let residual = residual.map(|r| r.to_dtype(DType::F32)).transpose()?;
-    finish(&y.to_dtype(DType::F32)?, scale, shift, residual.as_ref(), act)?.to_dtype(DType::BF16)
-}
-
-fn geometry(
-    x: &Tensor,
-    weight: &Tensor,
-    spec: Conv2dSpec,
-    scale: &Tensor,
-    shift: &Tensor,
-    residual: Option<&Tensor>,
-) -> Result<Geometry> {
-    let g = Geometry::new(x, weight, spec)?;
-    if scale.dims() != [g.o] || shift.dims() != [g.o] {
-        bail!("conv2d_folded: scale {:?} and shift {:?} must both be [{}]", scale.dims(), shift.dims(), g.o);
+impl After<'_> {
+    /// [`conv2d_folded`] by candle's own operations.
+    pub(crate) fn candle(&self, x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Tensor> {
+        let g = self.geometry(x, weight, spec)?;
+        self.finish(&super::stock(&g, x, weight)?)
     }
-    if let Some(r) = residual
-        && r.dims() != [g.n, g.o, g.oh, g.ow]
-    {
-        bail!("conv2d_folded: the residual must be {:?}, found {:?}", [g.n, g.o, g.oh, g.ow], r.dims());
+
+    /// [`conv2d_folded`] by candle's own operations with the convolution in `bf16`. What follows it is computed in `f32`, as the
+    /// normalisation in training is, and only the result is `bf16`.
+    pub(crate) fn candle_half(&self, x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Tensor> {
+        let g = self.geometry(x, weight, spec)?;
+        self.finish_half(&super::stock(&g, &x.to_dtype(DType::BF16)?, &weight.to_dtype(DType::BF16)?)?)
     }
-    Ok(g)
-}
 
-fn stock(
-    g: &Geometry,
-    x: &Tensor,
-    weight: &Tensor,
-    scale: &Tensor,
-    shift: &Tensor,
-    residual: Option<&Tensor>,
-    act: Activation,
-) -> Result<Tensor> {
-    finish(&super::stock(g, x, weight)?, scale, shift, residual, act)
-}
+    fn geometry(&self, x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Geometry> {
+        let g = Geometry::new(x, weight, spec)?;
+        let (scale, shift) = (self.scale.dims(), self.shift.dims());
+        if scale != [g.o] || shift != [g.o] {
+            bail!("conv2d_folded: scale {scale:?} and shift {shift:?} must both be [{}]", g.o);
+        }
+        if let Some(r) = self.residual
+            && r.dims() != [g.n, g.o, g.oh, g.ow]
+        {
+            bail!("conv2d_folded: the residual must be {:?}, found {:?}", [g.n, g.o, g.oh, g.ow], r.dims());
+        }
+        Ok(g)
+    }
 
-/// What follows the convolution, in the type of its arguments.
-fn finish(
-    y: &Tensor,
-    scale: &Tensor,
-    shift: &Tensor,
-    residual: Option<&Tensor>,
-    act: Activation,
-) -> Result<Tensor> {
-    let column = (1, scale.dim(0)?, 1, 1);
-    let y = y.broadcast_mul(&scale.reshape(column)?)?.broadcast_add(&shift.reshape(column)?)?;
-    let y = match residual {
-        Some(r) => (y + r)?,
-        None => y,
-    };
-    Ok(act.apply(&y)?.detach())
+    fn finish_half(&self, y: &Tensor) -> Result<Tensor> {
+        let residual = self.residual.map(|r| r.to_dtype(DType::F32)).transpose()?;
+        After { residual: residual.as_ref(), ..*self }.finish(&y.to_dtype(DType::F32)?)?.to_dtype(DType::BF16)
+    }
+
+    /// All of it, in the type of the arguments.
+    fn finish(&self, y: &Tensor) -> Result<Tensor> {
+        let column = (1, self.scale.dim(0)?, 1, 1);
+        let y = y.broadcast_mul(&self.scale.reshape(column)?)?.broadcast_add(&self.shift.reshape(column)?)?;
+        let y = match self.residual {
+            Some(r) => (y + r)?,
+            None => y,
+        };
+        Ok(self.act.apply(&y)?.detach())
+    }
 }
 
 struct Finish<'a> {
@@ -214,7 +178,9 @@ mod tests {
             [(None, [1.0078125 * 1.001 - 1.0, 0.0]), (Some(&residual), [0.25882, 0.0])]
         {
             let residual = residual.map(half);
-            let found = finish_half(&half(&y), &scale, &shift, residual.as_ref(), Activation::Relu).unwrap();
+            let (scale, shift, residual) = (&scale, &shift, residual.as_ref());
+            let found =
+                After { scale, shift, residual, act: Activation::Relu }.finish_half(&half(&y)).unwrap();
             assert_eq!(found.dtype(), DType::BF16);
             let found = found.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             for (found, expected) in found.iter().zip(expected) {

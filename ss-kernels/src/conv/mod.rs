@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 
+pub(crate) use folded::After;
 pub use folded::conv2d_folded;
-pub(crate) use folded::{candle_conv2d_folded, half_conv2d_folded};
 pub use geometry::Conv2dSpec;
 
 use crate::graph::{self, Slot};
