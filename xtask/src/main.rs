@@ -9,6 +9,7 @@ mod figure3;
 mod journal;
 mod markdown_table;
 mod outputs;
+mod run_flags;
 mod settings;
 mod statistics;
 mod table1;

@@ -1,17 +1,16 @@
-//! Flags and settings that all reproductions share: dataset, network, schedule, search budget, seeds.
+//! Flags and settings that all reproductions on images share: dataset, sizes, labels, and those of any task.
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use ss_approx::{Device, Score};
-use ss_cli::{DeviceFlags, Experiment, ExperimentConfig, NoiseSource, Recipe, ValidationLabels};
+use ss_cli::{Experiment, ExperimentConfig, NoiseSource, Recipe, ValidationLabels};
 use ss_data::{Dataset, DatasetKind};
-use ss_sampler::{SamplerSpec, Transform};
+use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::workers::Workers;
+use crate::run_flags::{Run, RunArgs, search_work};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,13 +57,6 @@ pub(crate) struct Args {
     /// Folder that holds the dataset [default: the place where its package installs it]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Number of seeds [default: 3; 1 for smoke]
-    #[arg(long)]
-    pub(crate) seeds: Option<u64>,
-    /// The first of the seeds, which follow each other. Seeds 0 to 4 of the digits were looked at while the
-    /// defaults were chosen
-    #[arg(long, default_value_t = 0)]
-    first_seed: u32,
     /// Training images
     #[arg(long)]
     train_size: Option<usize>,
@@ -74,40 +66,8 @@ pub(crate) struct Args {
     /// Whether validation labels carry the same noise as training labels
     #[arg(long, value_enum, default_value = "noisy")]
     val_labels: ValidationLabels,
-    /// The coordinate that the rule is a function of: cgf (by gradient mass) or cdf (by rank)
-    #[arg(long, default_value = "cgf")]
-    transform: Transform,
-    /// The score of a trial: accuracy, likelihood or calibrated
-    #[arg(long)]
-    score: Option<Score>,
-    /// E_o: candidates that a search tries
-    #[arg(long)]
-    trials: Option<usize>,
-    /// E_f: epochs of a trial, fractions allowed
-    #[arg(long)]
-    trial_epochs: Option<f64>,
-    /// Epochs of a full training
-    #[arg(long)]
-    epochs: Option<usize>,
-    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18 to resnet101, mobilenet-v2, seresnext50-32x4d, wrn-DEPTH-WIDTH, six-conv
-    #[arg(long)]
-    network: Option<ss_models::NetworkSpec>,
-    /// Epochs between re-readings of the features in the final training; 0 never re-reads
-    #[arg(long)]
-    refresh: Option<usize>,
-    /// Units computed side by side; each gets its share of the threads [default: one a core for digits on
-    /// the CPU, else one a device]
-    #[arg(long)]
-    jobs: Option<usize>,
-    /// Where the journal and the results go; what is finished there is not computed again
-    /// [default: runs/TASK-PROFILE-DATASET]
-    #[arg(long)]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    device: DeviceFlags,
-    /// No progress display
-    #[arg(long, short)]
-    quiet: bool,
+    pub(crate) run: RunArgs,
 }
 
 impl Args {
@@ -126,14 +86,7 @@ pub(crate) struct Settings {
     pub(crate) recipe: Recipe,
     pub(crate) spec: SamplerSpec,
     pub(crate) validation_labels: ValidationLabels,
-    pub(crate) seeds: u64,
-    pub(crate) first_seed: u64,
-    pub(crate) jobs: usize,
-    pub(crate) threads: usize,
-    /// Where networks are trained; units side by side are dealt to them in turn.
-    pub(crate) devices: Vec<Device>,
-    pub(crate) out: PathBuf,
-    pub(crate) quiet: bool,
+    pub(crate) run: Run,
 }
 
 impl Settings {
@@ -141,39 +94,17 @@ impl Settings {
     pub(crate) fn resolve(args: Args, task: &str) -> Result<Self> {
         let dataset = args.dataset.unwrap_or(args.profile.dataset());
         let recipe = recipe(&args, dataset)?;
-        let seeds = args.seeds.unwrap_or(if args.profile == Profile::Smoke { 1 } else { 3 });
-        if !(1..=10_000).contains(&seeds) {
-            bail!("--seeds {seeds}: expected at least 1, and at most 10000");
-        }
-        let threads = rayon::current_num_threads();
-        let devices = args.device.open(args.quiet)?;
-        let on_cpu = devices.iter().all(|device| matches!(device, Device::Cpu));
-        let one_a_core = on_cpu && dataset == DatasetKind::Digits;
-        let jobs = args.jobs.unwrap_or(if one_a_core { threads } else { devices.len() });
-        if jobs == 0 {
-            bail!("--jobs 0: expected at least 1");
-        }
         let profile = args.profile.name();
+        let (smoke, small) = (args.profile == Profile::Smoke, dataset == DatasetKind::Digits);
         Ok(Self {
             profile,
             dataset,
             data_dir: args.data_dir,
-            spec: SamplerSpec::new(["loss", "renormed_entropy"], args.transform)?,
+            spec: args.run.spec()?,
             recipe,
             validation_labels: args.val_labels,
-            seeds,
-            first_seed: args.first_seed.into(),
-            jobs,
-            threads,
-            devices,
-            out: args.out.unwrap_or_else(|| format!("runs/{task}-{profile}-{dataset}").into()),
-            quiet: args.quiet,
+            run: args.run.resolve(smoke, small, &format!("{task}-{profile}-{dataset}"))?,
         })
-    }
-
-    /// Who computes units side by side.
-    pub(crate) fn workers(&self) -> Workers<'_> {
-        Workers { jobs: self.jobs, threads: self.threads, devices: &self.devices, out: &self.out }
     }
 
     /// Reads the dataset.
@@ -190,17 +121,7 @@ impl Settings {
 
     /// All trials of a search in units of one full training.
     pub(crate) fn search_work(&self) -> f64 {
-        self.recipe.trials as f64 * self.recipe.trial_epochs / self.recipe.train.epochs as f64
-    }
-
-    /// The seeds.
-    pub(crate) fn seeds(&self) -> std::ops::Range<u64> {
-        self.first_seed..self.first_seed + self.seeds
-    }
-
-    /// The seeds, for a reader.
-    pub(crate) fn seeds_text(&self) -> String {
-        self.seeds().map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ")
+        search_work(&self.recipe)
     }
 
     /// The number of training images, for a reader.
@@ -220,10 +141,7 @@ impl Settings {
             "spec": serde_json::to_value(&self.spec)?,
             "validation_labels": serde_json::to_value(self.validation_labels)?,
         });
-        // The CPU is not named: its results are the same bits everywhere.
-        if let Some(arithmetic) = self.devices.first().and_then(Device::arithmetic) {
-            fingerprint["device"] = arithmetic.into();
-        }
+        self.run.add_arithmetic(&mut fingerprint);
         Ok(fingerprint)
     }
 }
@@ -240,22 +158,11 @@ fn recipe(args: &Args, dataset: DatasetKind) -> Result<Recipe> {
         recipe.trials = 4;
         recipe.set_epochs(4);
     }
-    if let Some(epochs) = args.epochs {
-        recipe.set_epochs(epochs);
-    }
+    args.run.adjust(&mut recipe);
     if let Some(size) = args.train_size {
         recipe.train_size = Some(size);
     }
     recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
-    recipe.trials = args.trials.unwrap_or(recipe.trials);
-    recipe.trial_epochs = args.trial_epochs.unwrap_or(recipe.trial_epochs);
-    recipe.score = args.score.unwrap_or(recipe.score);
-    if let Some(network) = &args.network {
-        recipe.network = network.clone();
-    }
-    if let Some(every) = args.refresh {
-        recipe.refresh = (every > 0).then_some(every);
-    }
     recipe.check()?;
     Ok(recipe)
 }

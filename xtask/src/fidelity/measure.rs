@@ -35,7 +35,7 @@ pub(super) fn compute(
     let mut work: Vec<(&Sampler, Job)> =
         bench.panel.iter().flat_map(|s| jobs(s).into_iter().map(move |job| (s, job))).collect();
     work.sort_by_key(|(_, job)| matches!(job, Job::Trial(_)));
-    workers::run(plan.settings.workers(), work, |(sampler, job), device| {
+    workers::run(plan.settings.run.workers(), work, |(sampler, job), device| {
         let record =
             bench.measure(device, sampler, job).with_context(|| format!("{}, seed {seed}", sampler.name))?;
         part.advance(job.work(plan), &sampler.name);
@@ -109,7 +109,7 @@ impl<'a> Bench<'a> {
         let wanted: BTreeSet<usize> = plan.grid.iter().map(|setting| setting.start_epoch).collect();
         let epoch_work = 1.0 / plan.settings.recipe.train.epochs as f64;
         let mut starts = Vec::new();
-        let trainer = trainer(plan, &plan.settings.devices[0], &experiment)?;
+        let trainer = trainer(plan, &plan.settings.run.devices[0], &experiment)?;
         let uniform =
             UniformRun::watched(&trainer, root, experiment.validation.as_ref(), config, |report, session| {
                 let epoch = report.epoch + 1;

@@ -28,11 +28,11 @@ use summary::{Frame, Summary};
 pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let config = plan.fingerprint()?;
-    let journal: Journal = journal::Journal::open(record::place(&plan.settings.out), &config)?;
+    let journal: Journal = journal::Journal::open(record::place(&plan.settings.run.out), &config)?;
     compute(&plan, &journal)?;
     let summary = summarise(&plan, &journal);
     let written = render::write(&plan, config, &summary)
-        .with_context(|| format!("writing {}", plan.settings.out.display()))?;
+        .with_context(|| format!("writing {}", plan.settings.run.out.display()))?;
     print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
     Ok(())
 }
@@ -47,12 +47,12 @@ fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
         };
         !panel.iter().all(complete)
     };
-    let open: Vec<u64> = plan.settings.seeds().filter(|&seed| lacking(seed)).collect();
+    let open: Vec<u64> = plan.settings.run.seeds().filter(|&seed| lacking(seed)).collect();
     if open.is_empty() {
         return Ok(());
     }
     let work = open.iter().map(|&seed| measure::work(plan, seed, &done, &panel)).sum();
-    let progress = Progress::new(work, plan.settings.quiet);
+    let progress = Progress::new(work, plan.settings.run.quiet);
     for seed in open {
         let part = progress.part(format!("seed {seed}"));
         measure::compute(plan, seed, &done, journal, &part).with_context(|| format!("seed {seed}"))?;
@@ -64,7 +64,7 @@ fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
 
 /// What the journal has of the seeds asked for, summed up; records of other settings are left out.
 fn summarise(plan: &Plan, journal: &Journal) -> Summary {
-    let seeds: Vec<u64> = plan.settings.seeds().collect();
+    let seeds: Vec<u64> = plan.settings.run.seeds().collect();
     let (mut full, mut trials): (Vec<FullTraining>, Vec<Trial>) = (Vec::new(), Vec::new());
     for record in journal.cells() {
         match record {

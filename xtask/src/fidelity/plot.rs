@@ -34,7 +34,7 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
             "Spearman, {} samplers, noisy validation labels; mean over {} seeds. Grey bar: lowest to highest seed of the default. \
              Vertical ranges differ.",
             summary.panel.len(),
-            plan.settings.seeds
+            plan.settings.run.seeds
         ),
         legend: looks.legend(plan.settings.recipe.train.epochs),
         panels,

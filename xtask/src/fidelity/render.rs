@@ -33,7 +33,7 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Str
         profile: plan.settings.profile,
         dataset: plan.settings.dataset.to_string(),
         noise: plan.noise.rate(),
-        seeds: plan.settings.seeds().collect(),
+        seeds: plan.settings.run.seeds().collect(),
         config,
         summary,
     };
@@ -42,7 +42,7 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Str
         ("fidelity.md", markdown(plan, summary)),
         ("fidelity.svg", plot::draw(plan, summary)?),
     ];
-    outputs::write(&plan.settings.out, files)
+    outputs::write(&plan.settings.run.out, files)
 }
 
 /// The result in words and tables.
@@ -61,9 +61,9 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
         r.train.epochs,
         r.validation_size,
         100.0 * plan.noise.rate(),
-        plan.settings.seeds_text(),
+        plan.settings.run.seeds_text(),
         summary.panel.len(),
-        if plan.settings.seeds().nth(1).is_some() {
+        if plan.settings.run.seeds().nth(1).is_some() {
             "of a seed's trials the mean over the other seeds"
         } else {
             "of the same seed, there being no other, so that chance in its data counts as agreement"
@@ -171,7 +171,7 @@ fn table(summary: &Summary, labels: ValidationLabels) -> String {
 
 fn panel(plan: &Plan, summary: &Summary) -> String {
     let mut header = vec!["sampler".to_owned(), "mean".into()];
-    header.extend(plan.settings.seeds().map(|seed| format!("seed {seed}")));
+    header.extend(plan.settings.run.seeds().map(|seed| format!("seed {seed}")));
     header.push("better half".into());
     let percent = |share: f64| format!("{:.1}", 100.0 * share);
     let rows = summary.panel.iter().map(|row| {

@@ -39,7 +39,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let settings = Settings::resolve(args.settings, "figure1")?;
     let dataset = settings.load()?;
-    let seed = Seed::new(settings.first_seed);
+    let seed = Seed::new(settings.run.first_seed);
     let experiment = settings.experiment(&dataset, noise.into(), seed)?;
     let wrong = experiment.wrong.iter().filter(|&&wrong| wrong).count();
     if wrong == 0 || wrong == experiment.wrong.len() {
@@ -51,21 +51,22 @@ pub(crate) fn run(args: Args) -> Result<()> {
             if wrong == 0 { 0 } else { 1 }
         );
     }
-    artifact::prepare_folder(&settings.out)?;
-    let _lock = artifact::lock_folder(&settings.out)?;
+    artifact::prepare_folder(&settings.run.out)?;
+    let _lock = artifact::lock_folder(&settings.run.out)?;
     let mut config = settings.fingerprint(&dataset)?;
-    (config["noise"], config["seed"]) = (noise.rate().into(), settings.first_seed.into());
-    let journal = SearchJournal { file: JournalFile::new(settings.out.join("study.log")), settings: config };
-    journal.check(&settings.spec, &settings.devices)?;
+    (config["noise"], config["seed"]) = (noise.rate().into(), settings.run.first_seed.into());
+    let journal =
+        SearchJournal { file: JournalFile::new(settings.run.out.join("study.log")), settings: config };
+    journal.check(&settings.spec, &settings.run.devices)?;
     let setup = Setup {
         experiment: &experiment,
         recipe: &settings.recipe,
         spec: &settings.spec,
-        devices: &settings.devices,
+        devices: &settings.run.devices,
         seed,
         journal: Some(&journal),
     };
-    let progress = Progress::new(1.0 + settings.search_work(), settings.quiet);
+    let progress = Progress::new(1.0 + settings.search_work(), settings.run.quiet);
     let part = progress.part(dataset.name.clone());
     let show = &mut |event: method::Event| training_events::show(&part, event, &settings.recipe);
     let trainer = setup.trainer()?;
@@ -89,12 +90,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
     };
     let (right, wrong) = (mean(false), mean(true));
     let json = json!({
-        "format_version": 1, "config": journal.settings_on(&settings.devices), "chosen": chosen, "realized_noise": experiment.realized_noise,
+        "format_version": 1, "config": journal.settings_on(&settings.run.devices), "chosen": chosen, "realized_noise": experiment.realized_noise,
         "mean_relative_probability": { "right": right, "wrong": wrong }, "grid": grid,
     });
     let json = serde_json::to_string_pretty(&json)? + "\n";
     let files = [("figure1.svg", draw::draw(&grid, &title)?), ("figure1.json", json)];
-    let written = outputs::write(&settings.out, files)?;
+    let written = outputs::write(&settings.run.out, files)?;
     print(&format!(
         "{title}\nAn example with a right label is drawn {right:.3} times an epoch, one with a wrong label {wrong:.3} times \
          (uniform: 1).\nWritten: {written}\n"

@@ -29,13 +29,13 @@ use plan::Plan;
 pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let config = plan.fingerprint()?;
-    let place = Place { folder: &plan.settings.out, file: "cells.jsonl", task: "figure3_journal" };
+    let place = Place { folder: &plan.settings.run.out, file: "cells.jsonl", task: "figure3_journal" };
     let journal: Journal = journal::Journal::open(place, &config)?;
     compute(&plan, &journal)?;
     let (references, runs) = finished(&plan, &journal);
     let summary = summary::summarise(&plan.arms, &references, &runs)?;
     let written = render::write(&plan, config, &summary)
-        .with_context(|| format!("writing {}", plan.settings.out.display()))?;
+        .with_context(|| format!("writing {}", plan.settings.run.out.display()))?;
     print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
     Ok(())
 }
@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 /// What the journal has of the seeds and arms asked for, in the order of seeds and of the plan's arms: a journal that
 /// several workers wrote has them in another.
 fn finished(plan: &Plan, journal: &Journal) -> (Vec<ReferenceRun>, Vec<SearchRun>) {
-    let seeds = plan.settings.seeds();
+    let seeds = plan.settings.run.seeds();
     let (mut references, mut runs) = (Vec::new(), Vec::new());
     for record in journal.cells() {
         match record {
@@ -74,16 +74,21 @@ fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
         let unreferenced = !references.iter().any(|run| run.seed == seed);
         Unit { seed, arms, unreferenced, known }
     };
-    let units: Vec<Unit> =
-        plan.settings.seeds().map(unit).filter(|unit| unit.unreferenced || !unit.arms.is_empty()).collect();
+    let units: Vec<Unit> = plan
+        .settings
+        .run
+        .seeds()
+        .map(unit)
+        .filter(|unit| unit.unreferenced || !unit.arms.is_empty())
+        .collect();
     let recipe = &plan.settings.recipe;
     let trial_work = recipe.trial_epochs / recipe.train.epochs as f64;
     let work = |unit: &Unit| {
         let trials = unit.arms.len() * recipe.trials + if unit.unreferenced { reference::COUNT } else { 0 };
         1.0 + trials as f64 * trial_work
     };
-    let progress = Progress::new(units.iter().map(work).sum(), plan.settings.quiet);
-    workers::run(plan.settings.workers(), units, |unit, device| {
+    let progress = Progress::new(units.iter().map(work).sum(), plan.settings.run.quiet);
+    workers::run(plan.settings.run.workers(), units, |unit, device| {
         let seed = unit.seed;
         search(plan, device, journal, unit, trial_work, &progress).with_context(|| format!("seed {seed}"))
     })?;

@@ -41,7 +41,7 @@ impl Plan {
     pub(super) fn resolve(mut args: Args) -> Result<Self> {
         let noise = LabelNoise::new(NoiseKind::Symmetric, args.noise).context("--noise")?;
         let smoke = args.settings.profile == Profile::Smoke;
-        args.settings.seeds.get_or_insert(if smoke { SMOKE_SEEDS } else { SEEDS });
+        args.settings.run.seeds.get_or_insert(if smoke { SMOKE_SEEDS } else { SEEDS });
         let settings = Settings::resolve(args.settings, "figure3")?;
         if settings.spec.transform() != Transform::Cgf {
             bail!(

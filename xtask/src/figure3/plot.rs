@@ -72,7 +72,7 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
         ),
         subtitle: format!(
             "Median and quartiles over {} seeds. Arms see noisy labels only.",
-            plan.settings.seeds
+            plan.settings.run.seeds
         ),
         legend: summary.arms.iter().map(|row| Key { label: name(row.arm), style: style(row.arm) }).collect(),
         panels,

@@ -47,7 +47,7 @@ pub(super) fn write(plan: &Plan, config: Value, summary: &Summary) -> Result<Str
         ("figure3.md", markdown(plan, summary)),
         ("figure3.svg", plot::draw(plan, summary)?),
     ];
-    outputs::write(&plan.settings.out, files)
+    outputs::write(&plan.settings.run.out, files)
 }
 
 /// The numbers behind the figure.
@@ -75,15 +75,15 @@ pub(super) fn markdown(plan: &Plan, summary: &Summary) -> String {
         r.train.epochs,
         r.validation_size,
         100.0 * plan.noise.rate(),
-        plan.settings.seeds,
-        plan.settings.seeds_text(),
+        plan.settings.run.seeds,
+        plan.settings.run.seeds_text(),
         r.trials,
         r.trial_epochs,
         r.start_epoch,
         r.score,
         show.name,
     );
-    if plan.settings.dataset == DatasetKind::Digits && plan.settings.seeds().any(|seed| seed < SEEN) {
+    if plan.settings.dataset == DatasetKind::Digits && plan.settings.run.seeds().any(|seed| seed < SEEN) {
         out +=
             &format!("Seeds 0 to {} of the digits were looked at while defaults were chosen.\n\n", SEEN - 1);
     }

@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let dataset = plan.settings.load()?;
     let sources = plan.noise.sources(&dataset)?;
     let fingerprint = plan.fingerprint(&dataset, &sources)?;
-    let place = Place { folder: &plan.settings.out, file: "cells.jsonl", task: "table1_journal" };
+    let place = Place { folder: &plan.settings.run.out, file: "cells.jsonl", task: "table1_journal" };
     let journal = Journal::open(place, &fingerprint)?;
     let units = missing_units(&plan, &sources, &journal);
     if !units.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let wanted: Vec<Cell> =
         wanted.into_iter().filter_map(|key| cells.iter().find(|c| c.key() == key).cloned()).collect();
     let summary = statistics::summarise(&wanted);
-    let out = &plan.settings.out;
+    let out = &plan.settings.run.out;
     let markdown = render::markdown(&plan, &summary);
     let page = report::html(&plan, fingerprint.clone(), &wanted, &summary)?;
     let json = render::json(&plan, fingerprint, &wanted, &summary)?;
@@ -101,12 +101,12 @@ fn compute(
     config: &Value,
     units: Vec<Unit>,
 ) -> Result<()> {
-    let progress = Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.settings.quiet);
-    let finished = workers::run(plan.settings.workers(), units, |unit, device| {
+    let progress = Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.settings.run.quiet);
+    let finished = workers::run(plan.settings.run.workers(), units, |unit, device| {
         let search = compute_unit(plan, dataset, device, journal, &unit, &progress)?;
         // For the report alone: what the table says is in the journal already.
         let keep =
-            |search| searches::write(&plan.settings.out, config, unit.noise.rate(), unit.seed, &search);
+            |search| searches::write(&plan.settings.run.out, config, unit.noise.rate(), unit.seed, &search);
         search.map_or(Ok(()), keep)
     });
     progress.finish();

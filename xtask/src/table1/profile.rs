@@ -104,7 +104,7 @@ impl Plan {
     pub(crate) fn wanted(&self, sources: &[NoiseSource]) -> Vec<Key> {
         let mut keys = Vec::new();
         for source in sources {
-            for seed in self.settings.seeds() {
+            for seed in self.settings.run.seeds() {
                 keys.extend(self.methods.iter().map(|&method| Key::new(method, source.rate(), seed)));
             }
         }

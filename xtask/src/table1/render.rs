@@ -129,7 +129,7 @@ pub(super) fn setting(plan: &Plan) -> String {
         r.network,
         plan.settings.train_size_text(),
         r.train.epochs,
-        plan.settings.seeds_text(),
+        plan.settings.run.seeds_text(),
         plan.noise.kind(),
         serde_name(&plan.settings.validation_labels),
         r.validation_size,

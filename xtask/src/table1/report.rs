@@ -67,7 +67,7 @@ fn gain(row: &Row) -> Option<NoisePoint> {
 }
 
 fn searches_shown(plan: &Plan, config: &Value, summary: &[Row]) -> Vec<TableSearch> {
-    let (out, seed) = (&plan.settings.out, plan.settings.first_seed);
+    let (out, seed) = (&plan.settings.run.out, plan.settings.run.first_seed);
     let searched = summary.iter().filter(|row| row.method == Method::Ss);
     let search = |row: &Row| TableSearch {
         title: format!("{:.0}% wrong labels, seed {seed}", 100.0 * row.noise),

@@ -57,12 +57,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let parts = plan.load()?;
     let fingerprint = plan.fingerprint(&parts)?;
-    let place = Place { folder: &plan.out, file: "cells.jsonl", task: "table11_journal" };
+    let place = Place { folder: &plan.run.out, file: "cells.jsonl", task: "table11_journal" };
     let journal = Journal::open(place, &fingerprint)?;
     let units = missing_units(&plan, &journal.cells());
     let progress =
-        Progress::new(units.iter().map(|unit| unit.work(&plan)).sum(), plan.quiet || units.is_empty());
-    let computed = workers::run(plan.workers(), units, |unit, device| {
+        Progress::new(units.iter().map(|unit| unit.work(&plan)).sum(), plan.run.quiet || units.is_empty());
+    let computed = workers::run(plan.run.workers(), units, |unit, device| {
         unit.compute(&plan, &parts, device, &fingerprint, &journal, &progress)
             .with_context(|| format!("noise {}, seed {}", unit.noise, unit.seed))
     });
@@ -70,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     computed?;
     let mut cells = journal.cells();
     // The journal may hold rates and seeds of other runs.
-    cells.retain(|cell| plan.noise.contains(&cell.noise) && plan.seeds().contains(&cell.seed));
+    cells.retain(|cell| plan.noise.contains(&cell.noise) && plan.run.seeds().contains(&cell.seed));
     cells.sort_by(|a, b| {
         let key = |cell: &Cell| (cell.result.method, cell.seed);
         a.noise.total_cmp(&b.noise).then(key(a).cmp(&key(b)))
@@ -87,7 +87,7 @@ struct Unit {
 }
 
 fn missing_units(plan: &Plan, done: &[Cell]) -> Vec<Unit> {
-    let all = plan.noise.iter().flat_map(|&noise| plan.seeds().map(move |seed| (noise, seed)));
+    let all = plan.noise.iter().flat_map(|&noise| plan.run.seeds().map(move |seed| (noise, seed)));
     all.filter_map(|(noise, seed)| {
         let lacks = |method: &Method| !done.iter().any(|cell| cell.is(*method, noise, seed));
         let methods: BTreeSet<Method> = Method::OWN.into_iter().filter(lacks).collect();
@@ -115,10 +115,10 @@ impl Unit {
     ) -> Result<()> {
         let (seed, recipe) = (Seed::new(self.seed), plan.recipe(parts));
         let experiment = Experiment::on_text(&plan.experiment(parts, self.noise)?, seed)?;
-        ss_cli::artifact::prepare_folder(&plan.out.join("studies"))?;
+        ss_cli::artifact::prepare_folder(&plan.run.out.join("studies"))?;
         let file = format!("noise-{}-seed-{}.log", self.noise, self.seed);
         let study = SearchJournal {
-            file: JournalFile::new(plan.out.join("studies").join(file)),
+            file: JournalFile::new(plan.run.out.join("studies").join(file)),
             settings: serde_json::json!({ "task": fingerprint, "noise": self.noise, "seed": self.seed }),
         };
         let setup = Setup {

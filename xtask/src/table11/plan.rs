@@ -1,19 +1,16 @@
 //! What is computed: flags, texts, and everything that a cell depends on.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use ss_approx::{Device, Score};
-use ss_cli::{DeviceFlags, Recipe, TextExperiment, ValidationLabels};
+use ss_cli::{Recipe, TextExperiment, ValidationLabels};
 use ss_data::text::{Text, TokenWindows, Vocabulary, WindowShuffling, grammar};
-use ss_models::NetworkSpec;
-use ss_sampler::{SamplerSpec, Transform};
+use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::workers::Workers;
+use crate::run_flags::{Run, RunArgs, search_work};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,50 +64,14 @@ pub(crate) struct Args {
     /// model
     #[arg(long, value_enum, default_value = "clean")]
     val_text: ValidationLabels,
-    /// Number of seeds [default: 3; 1 for smoke]
-    #[arg(long)]
-    seeds: Option<u64>,
-    /// The first of the seeds, which follow each other
-    #[arg(long, default_value_t = 0)]
-    first_seed: u32,
-    /// The coordinate that the rule is a function of: cgf (by gradient mass) or cdf (by rank)
-    #[arg(long, default_value = "cgf")]
-    transform: Transform,
-    /// The score of a trial: likelihood (minus the logarithm of the perplexity) or accuracy (of tokens)
-    #[arg(long)]
-    score: Option<Score>,
-    /// E_o: candidates that a search tries
-    #[arg(long)]
-    trials: Option<usize>,
-    /// E_f: epochs of a trial, fractions allowed
-    #[arg(long)]
-    trial_epochs: Option<f64>,
-    /// Epochs of a full training
-    #[arg(long)]
-    epochs: Option<usize>,
     /// Windows a step
     #[arg(long)]
     batch: Option<usize>,
     /// Learning rate of the first step
     #[arg(long)]
     learning_rate: Option<f64>,
-    /// Network: gpt-LAYERS-WIDTH-HEADS
-    #[arg(long)]
-    network: Option<NetworkSpec>,
-    /// Epochs between re-readings of the features in the final training; 0 never re-reads
-    #[arg(long)]
-    refresh: Option<usize>,
-    /// Units computed side by side; each gets its share of the threads [default: one a core on the CPU, else one a device]
-    #[arg(long)]
-    jobs: Option<usize>,
-    /// Where the journal and the results go; what is finished there is not computed again [default: runs/table11-PROFILE]
-    #[arg(long)]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    device: DeviceFlags,
-    /// No progress display
-    #[arg(long, short)]
-    quiet: bool,
+    run: RunArgs,
 }
 
 /// Where the text comes from.
@@ -137,11 +98,7 @@ pub(super) struct Plan {
     pub(super) val_text: ValidationLabels,
     recipe: Recipe,
     pub(super) spec: SamplerSpec,
-    seeds: Range<u64>,
-    jobs: usize,
-    devices: Vec<Device>,
-    pub(super) out: PathBuf,
-    pub(super) quiet: bool,
+    pub(super) run: Run,
 }
 
 /// The text in windows, without any of them spoilt.
@@ -165,18 +122,7 @@ impl Plan {
         if noise.is_empty() {
             bail!("--noise: expected at least one share");
         }
-        let seeds = args.seeds.unwrap_or(if smoke { 1 } else { 3 });
-        if !(1..=10_000).contains(&seeds) {
-            bail!("--seeds {seeds}: expected at least 1, and at most 10000");
-        }
-        let devices = args.device.open(args.quiet)?;
-        let on_cpu = devices.iter().all(|device| matches!(device, Device::Cpu));
-        let jobs = args.jobs.unwrap_or(if on_cpu { rayon::current_num_threads() } else { devices.len() });
-        if jobs == 0 {
-            bail!("--jobs 0: expected at least 1");
-        }
         let profile = args.profile.name();
-        let first_seed = u64::from(args.first_seed);
         Ok(Self {
             profile,
             source: source(args.profile, args.train, args.valid, args.test, args.split)?,
@@ -186,12 +132,8 @@ impl Plan {
             noise,
             val_text: args.val_text,
             recipe,
-            spec: SamplerSpec::new(["loss", "renormed_entropy"], args.transform)?,
-            seeds: first_seed..first_seed + seeds,
-            jobs,
-            devices,
-            out: args.out.unwrap_or_else(|| format!("runs/table11-{profile}").into()),
-            quiet: args.quiet,
+            spec: args.run.spec()?,
+            run: args.run.resolve(smoke, true, &format!("table11-{profile}"))?,
         })
     }
 
@@ -248,18 +190,9 @@ impl Plan {
         })
     }
 
-    pub(super) fn seeds(&self) -> Range<u64> {
-        self.seeds.clone()
-    }
-
-    pub(super) fn workers(&self) -> Workers<'_> {
-        let threads = rayon::current_num_threads();
-        Workers { jobs: self.jobs, threads, devices: &self.devices, out: &self.out }
-    }
-
     /// All trials of a search in units of one full training.
     pub(super) fn search_work(&self) -> f64 {
-        self.recipe.trials as f64 * self.recipe.trial_epochs / self.recipe.train.epochs as f64
+        search_work(&self.recipe)
     }
 
     /// Everything that changes a cell, apart from its method, noise and seed.
@@ -275,9 +208,7 @@ impl Plan {
             "spec": serde_json::to_value(&self.spec)?,
             "validation_text": serde_json::to_value(self.val_text)?,
         });
-        if let Some(arithmetic) = self.devices.first().and_then(Device::arithmetic) {
-            fingerprint["device"] = arithmetic.into();
-        }
+        self.run.add_arithmetic(&mut fingerprint);
         Ok(fingerprint)
     }
 }
@@ -319,20 +250,9 @@ fn recipe(args: &Args) -> Result<Recipe> {
         recipe.trial_epochs = 1.0;
         recipe.set_epochs(4);
     }
-    if let Some(epochs) = args.epochs {
-        recipe.set_epochs(epochs);
-    }
-    recipe.trials = args.trials.unwrap_or(recipe.trials);
-    recipe.trial_epochs = args.trial_epochs.unwrap_or(recipe.trial_epochs);
-    recipe.score = args.score.unwrap_or(recipe.score);
+    args.run.adjust(&mut recipe);
     recipe.train.batch_size = args.batch.unwrap_or(recipe.train.batch_size);
     recipe.train.learning_rate = args.learning_rate.unwrap_or(recipe.train.learning_rate);
-    if let Some(network) = &args.network {
-        recipe.network = network.clone();
-    }
-    if let Some(every) = args.refresh {
-        recipe.refresh = (every > 0).then_some(every);
-    }
     recipe.check()?;
     Ok(recipe)
 }

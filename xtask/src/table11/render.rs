@@ -47,7 +47,7 @@ pub(super) fn write(plan: &Plan, parts: &Parts, config: serde_json::Value, cells
         "format_version": 1, "profile": plan.profile, "config": config, "cells": cells, "summary": rows,
     });
     let json = serde_json::to_string_pretty(&json)? + "\n";
-    let written = outputs::write(&plan.out, [("table11.json", json), ("table11.md", text.clone())])?;
+    let written = outputs::write(&plan.run.out, [("table11.json", json), ("table11.md", text.clone())])?;
     Ok(format!("{text}\nWritten: {written}\n"))
 }
 
@@ -88,7 +88,6 @@ fn row(noise: f64, method: Method, cells: &[Cell]) -> Row {
 
 fn markdown(plan: &Plan, parts: &Parts, rows: &[Row]) -> String {
     let recipe = plan.recipe(parts);
-    let seeds: Vec<String> = plan.seeds().map(|seed| seed.to_string()).collect();
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -109,7 +108,7 @@ fn markdown(plan: &Plan, parts: &Parts, rows: &[Row]) -> String {
         parts.train.context(),
         parts.train.vocabulary(),
         recipe.train.epochs,
-        seeds.join(", "),
+        plan.run.seeds_text(),
         match plan.val_text {
             ss_cli::ValidationLabels::Clean => "as it is",
             ss_cli::ValidationLabels::Noisy => "the same share shuffled",

@@ -61,7 +61,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let dataset = plan.settings.load()?;
     let fingerprint = plan.settings.fingerprint(&dataset)?;
-    let place = Place { folder: &plan.settings.out, file: "cells.jsonl", task: "table5_journal" };
+    let place = Place { folder: &plan.settings.run.out, file: "cells.jsonl", task: "table5_journal" };
     let journal = Journal::open(place, &fingerprint)?;
     let key = |noise: f64, seed: u64| (noise.to_bits(), seed);
     // Both cells of a unit are appended together, Swift Sampler's last.
@@ -71,12 +71,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .filter(|cell| cell.result.method == Method::Ss)
         .map(|cell| key(cell.noise, cell.seed))
         .collect();
-    let units = plan.noise.iter().flat_map(|&noise| plan.settings.seeds().map(move |seed| (noise, seed)));
+    let units = plan.noise.iter().flat_map(|&noise| plan.settings.run.seeds().map(move |seed| (noise, seed)));
     let missing: Vec<(LabelNoise, u64)> =
         units.filter(|&(noise, seed)| !done.contains(&key(noise.rate(), seed))).collect();
     let work = missing.len() as f64 * (2.0 + plan.settings.search_work());
-    let progress = Progress::new(work, plan.settings.quiet || missing.is_empty());
-    let computed = workers::run(plan.settings.workers(), missing, |(noise, seed), device| {
+    let progress = Progress::new(work, plan.settings.run.quiet || missing.is_empty());
+    let computed = workers::run(plan.settings.run.workers(), missing, |(noise, seed), device| {
         let cells = plan.compute(&dataset, device, noise, seed, &progress)?;
         for cell in cells {
             let (method, top1) = (cell.result.method, cell.result.top1_last);
@@ -90,7 +90,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let mut cells = journal.cells();
     let rates: Vec<f64> = plan.noise.iter().map(LabelNoise::rate).collect();
     let place = |cell: &Cell| rates.iter().position(|&rate| rate == cell.noise);
-    cells.retain(|cell| place(cell).is_some() && plan.settings.seeds().contains(&cell.seed));
+    cells.retain(|cell| place(cell).is_some() && plan.settings.run.seeds().contains(&cell.seed));
     cells.sort_by_key(|cell| (place(cell), cell.result.method, cell.seed));
     // A run that was stopped between the two cells of a unit has computed the first of them twice.
     cells.dedup_by_key(|cell| (cell.noise.to_bits(), cell.result.method, cell.seed));

@@ -28,7 +28,7 @@ pub(super) fn draw(plan: &Plan, cells: &[Cell]) -> Result<String> {
         .collect();
     let chart = Chart {
         title: format!("All of {}: accuracy over training", plan.settings.dataset),
-        subtitle: format!("Mean and deviation over {} seeds.", plan.settings.seeds),
+        subtitle: format!("Mean and deviation over {} seeds.", plan.settings.run.seeds),
         legend: METHODS
             .map(|(_, label, colour)| Key { label: label.to_owned(), style: style(colour) })
             .into(),

@@ -47,7 +47,7 @@ pub(super) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell]) -> R
         ("table5.svg", plot::draw(plan, cells)?),
         ("table5.md", text.clone()),
     ];
-    Ok(format!("{text}\nWritten: {}\n", outputs::write(&plan.settings.out, files)?))
+    Ok(format!("{text}\nWritten: {}\n", outputs::write(&plan.settings.run.out, files)?))
 }
 
 fn row(noise: f64, method: Method, cells: &[Cell]) -> Row {
@@ -101,7 +101,7 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
         settings.recipe.network,
         settings.train_size_text(),
         settings.recipe.train.epochs,
-        settings.seeds_text(),
+        settings.run.seeds_text(),
         settings.recipe.trials,
         settings.recipe.trial_epochs,
     );

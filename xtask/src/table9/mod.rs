@@ -62,11 +62,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let dataset = plan.settings.load()?;
     let fingerprint = plan.fingerprint(&dataset)?;
-    let place = Place { folder: &plan.settings.out, file: "cells.jsonl", task: "table9_journal" };
+    let place = Place { folder: &plan.settings.run.out, file: "cells.jsonl", task: "table9_journal" };
     let journal = Journal::open(place, &fingerprint)?;
     let done: BTreeSet<(usize, u64)> = journal.cells().iter().map(|cell| (cell.steps, cell.seed)).collect();
     let units: Vec<Unit> = plan
         .settings
+        .run
         .seeds()
         .filter_map(|seed| {
             let missing = plan.steps.iter().copied().filter(|&steps| !done.contains(&(steps, seed)));
@@ -76,15 +77,15 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .collect();
     let progress = Progress::new(
         units.iter().map(|unit| unit.work(&plan)).sum(),
-        plan.settings.quiet || units.is_empty(),
+        plan.settings.run.quiet || units.is_empty(),
     );
-    let computed = workers::run(plan.settings.workers(), units, |unit, device| {
+    let computed = workers::run(plan.settings.run.workers(), units, |unit, device| {
         unit.compute(&plan, &dataset, device, &fingerprint, &journal, &progress)
     });
     progress.finish();
     computed?;
     let mut cells = journal.cells();
-    cells.retain(|cell| plan.steps.contains(&cell.steps) && plan.settings.seeds().contains(&cell.seed));
+    cells.retain(|cell| plan.steps.contains(&cell.steps) && plan.settings.run.seeds().contains(&cell.seed));
     cells.sort_by_key(|cell| (cell.steps, cell.seed));
     let text = render::write(&plan, fingerprint, &cells)?;
     print(&text);
@@ -138,7 +139,7 @@ impl Unit {
             Some(steps) => format!("seed-{}-of-{steps}.log", self.seed),
         };
         SearchJournal {
-            file: JournalFile::new(plan.settings.out.join("studies").join(name)),
+            file: JournalFile::new(plan.settings.run.out.join("studies").join(name)),
             settings: serde_json::json!({ "task": fingerprint, "seed": self.seed }),
         }
     }
@@ -156,7 +157,7 @@ impl Unit {
         let seed = Seed::new(self.seed);
         let experiment = settings.experiment(dataset, plan.noise.into(), seed)?;
         let part = progress.part(format!("seed {}", self.seed));
-        ss_cli::artifact::prepare_folder(&settings.out.join("studies"))?;
+        ss_cli::artifact::prepare_folder(&settings.run.out.join("studies"))?;
         let study = self.study(plan, fingerprint, None);
         let keep = |steps: usize, experiment: &Experiment, result: MethodResult| -> Result<()> {
             let cell = Cell { steps, seed: self.seed, realized_noise: experiment.realized_noise, result };

@@ -36,7 +36,7 @@ pub(super) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell]) -> R
     });
     let json = serde_json::to_string_pretty(&json)? + "\n";
     let files = [("table9.json", json), ("table9.md", text.clone())];
-    let written = outputs::write(&plan.settings.out, files)?;
+    let written = outputs::write(&plan.settings.run.out, files)?;
     Ok(format!("{text}\nWritten: {written}\n"))
 }
 
@@ -85,7 +85,7 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
         settings.train_size_text(),
         settings.recipe.train.epochs,
         100.0 * plan.noise.rate(),
-        settings.seeds_text(),
+        settings.run.seeds_text(),
         settings.recipe.trial_epochs,
         settings.recipe.start_epoch,
         fixed.max().unwrap_or(0),

@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let dataset = plan.settings.load()?;
     let fingerprint = plan.fingerprint(&dataset)?;
-    let place = Place { folder: &plan.settings.out, file: "cells.jsonl", task: "transfer_journal" };
+    let place = Place { folder: &plan.settings.run.out, file: "cells.jsonl", task: "transfer_journal" };
     let journal = Journal::open(place, &fingerprint)?;
     let done: BTreeSet<(String, Column, u64)> =
         journal.cells().iter().map(|cell| (cell.network.to_string(), cell.column, cell.seed)).collect();
@@ -89,10 +89,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
             columns(place).iter().all(|&column| done.contains(&(network.to_string(), column, seed)))
         })
     };
-    let missing: Vec<u64> = plan.settings.seeds().filter(|&seed| !whole(seed)).collect();
+    let missing: Vec<u64> = plan.settings.run.seeds().filter(|&seed| !whole(seed)).collect();
     let progress =
-        Progress::new(missing.len() as f64 * plan.work(), plan.settings.quiet || missing.is_empty());
-    let computed = workers::run(plan.settings.workers(), missing, |seed, device| {
+        Progress::new(missing.len() as f64 * plan.work(), plan.settings.run.quiet || missing.is_empty());
+    let computed = workers::run(plan.settings.run.workers(), missing, |seed, device| {
         let keep = |cell: Cell| -> Result<()> {
             if done.contains(&(cell.network.to_string(), cell.column, cell.seed)) {
                 return Ok(());
@@ -110,7 +110,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     computed?;
     let mut cells = journal.cells();
     // The journal may hold seeds and networks of other runs.
-    cells.retain(|cell| plan.settings.seeds().contains(&cell.seed) && plan.networks.contains(&cell.network));
+    cells.retain(|cell| {
+        plan.settings.run.seeds().contains(&cell.seed) && plan.networks.contains(&cell.network)
+    });
     let place = |cell: &Cell| plan.networks.iter().position(|network| *network == cell.network);
     cells.sort_by_key(|cell| (place(cell), cell.column, cell.seed));
     print(&render::write(&plan, fingerprint, &cells)?);

@@ -40,7 +40,7 @@ pub(super) fn write(plan: &Plan, config: serde_json::Value, cells: &[Cell]) -> R
     });
     let json = serde_json::to_string_pretty(&json)? + "\n";
     let files = [("transfer.json", json), ("transfer.md", text.clone())];
-    let written = outputs::write(&plan.settings.out, files)?;
+    let written = outputs::write(&plan.settings.run.out, files)?;
     Ok(format!("{text}\nWritten: {written}\n"))
 }
 
@@ -90,7 +90,7 @@ fn markdown(plan: &Plan, rows: &[Row]) -> String {
         settings.train_size_text(),
         settings.recipe.train.epochs,
         100.0 * plan.noise.rate(),
-        settings.seeds_text(),
+        settings.run.seeds_text(),
     );
     let header = ["network", "sampler", "top-1", "minus baseline", "95% interval", "gap closed", "kept"];
     let rows = rows.iter().map(|row| {
