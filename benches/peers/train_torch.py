@@ -1,6 +1,7 @@
 """Training and evaluation speed of the benchmark networks in PyTorch, on the CPU.
 
-The networks are those of `cargo xtask bench train`. Prints one JSON object a line: network, batch,
+The networks are those of `cargo xtask bench train`; gpt is that of `ss-models/tests/oracle/gpt.py`, and its images are windows of
+64 tokens. Prints one JSON object a line: network, batch,
 mode, threads, images_per_second, peak_rss_mib, and the library's version.
 
 With one thread, time is the thread's CPU time, which other processes on the machine disturb least; else
@@ -16,6 +17,7 @@ import json
 import resource
 import sys
 import time
+from pathlib import Path
 
 try:
     import torch
@@ -24,6 +26,10 @@ try:
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 except ImportError as missing:
     sys.exit(f"skipped: PyTorch is not importable ({missing})")
+
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ss-models/tests/oracle"))
+from gpt import GPT
 
 
 def conv_norm(c, o, k, stride, groups=1):
@@ -121,6 +127,19 @@ def mobilenet_v2():
     return nn.Sequential(*layers, *head(1280))
 
 
+class Windows(nn.Module):
+    """A GPT of 2 layers, 128 wide, whose logits are one row a token."""
+
+    CONTEXT, VOCABULARY = 64, 8192
+
+    def __init__(self):
+        super().__init__()
+        self.gpt = GPT(2, 128, 4, self.CONTEXT, self.VOCABULARY)
+
+    def forward(self, x):
+        return self.gpt(x)[1].flatten(0, 1)
+
+
 NETWORKS = {
     "six-conv": (six_conv, (3, 32)),
     "resnet-8": (lambda: resnet([16, 32, 64], 1), (3, 32)),
@@ -130,6 +149,7 @@ NETWORKS = {
     "wrn-16-4": (wrn_16_4, (3, 32)),
     "digits": (lambda: resnet([16, 32, 64], 1, channels=1), (1, 8)),
     "digits-small": (lambda: resnet([8, 16, 32], 1, channels=1), (1, 8)),
+    "gpt": (Windows, None),
 }
 
 
@@ -145,12 +165,17 @@ def fold(net):
 
 def measure(name, batch, mode, reps, channels_last):
     torch.manual_seed(0)
-    build, (channels, size) = NETWORKS[name]
+    build, shape = NETWORKS[name]
     net = build()
-    x = torch.randn(batch, channels, size, size)
-    if channels_last:
-        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    target = torch.arange(batch) % 10
+    if shape is None:
+        x = torch.randint(Windows.VOCABULARY, (batch, Windows.CONTEXT))
+        target = torch.randint(Windows.VOCABULARY, (batch * Windows.CONTEXT,))
+    else:
+        channels, size = shape
+        x = torch.randn(batch, channels, size, size)
+        target = torch.arange(batch) % 10
+        if channels_last:
+            net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
 

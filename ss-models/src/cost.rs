@@ -1,5 +1,6 @@
 //! What one image costs: multiplications of the convolutions and of the linear layers.
 
+use crate::gpt::GptConfig;
 use crate::layers::Stem;
 use crate::plain::PlainConfig;
 use crate::resnet::{BlockKind, ResNetConfig};
@@ -7,7 +8,8 @@ use crate::spec::{InputShape, NetworkSpec};
 
 impl NetworkSpec {
     /// Multiply-add pairs of one image's forward pass, convolutions and linear layers (normalisation,
-    /// activations, gates' products and pooling not counted); 0 for a network that reads tokens. A training
+    /// activations, gates' products and pooling not counted); 0 for a network that reads tokens
+    /// ([`GptConfig::multiply_adds`]). A training
     /// step takes about three times as many: forward, input gradients and weight gradients.
     ///
     /// ```
@@ -28,6 +30,23 @@ impl NetworkSpec {
             }
             _ => count.total + (count.inputs * classes) as u64,
         }
+    }
+}
+
+impl GptConfig {
+    /// Multiply-add pairs of one window's forward pass: linear layers, attention (all pairs of places, though half are
+    /// masked) and classifier.
+    ///
+    /// ```
+    /// use ss_models::gpt::GptConfig;
+    /// let config = GptConfig { layers: 1, width: 8, heads: 2 };
+    /// // Four tokens: 12 width^2 each in the block, 2 width a pair of places, and 10 classes of 8 numbers.
+    /// assert_eq!(config.multiply_adds(4, 10), 4 * 12 * 64 + 2 * 4 * 4 * 8 + 4 * 8 * 10);
+    /// ```
+    pub fn multiply_adds(&self, context: usize, vocabulary: usize) -> u64 {
+        let Self { layers, width, .. } = *self;
+        let token = layers * (12 * width * width + 2 * context * width) + width * vocabulary;
+        (context * token) as u64
     }
 }
 

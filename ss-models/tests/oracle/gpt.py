@@ -12,8 +12,6 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-torch.set_default_dtype(torch.float64)
-
 
 class Attention(nn.Module):
     def __init__(self, width, heads):
@@ -70,6 +68,7 @@ class GPT(nn.Module):
 
 
 if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)
     print("torch", torch.__version__)
     count = lambda *numbers: sum(p.numel() for p in GPT(*numbers).parameters())
     print("parameters", count(2, 128, 4, 64, 8192), count(12, 768, 12, 1024, 50257))

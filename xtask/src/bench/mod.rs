@@ -10,6 +10,7 @@ mod peers;
 pub(crate) mod scale;
 pub(crate) mod search;
 mod train;
+mod workload;
 
 use anyhow::Result;
 use clap::Subcommand;

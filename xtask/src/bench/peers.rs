@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use super::train::{Pass, measure_in_process};
+use super::workload::Workload;
 
 /// Flags of `bench peers`.
 #[derive(clap::Args)]
@@ -14,12 +15,16 @@ pub(crate) struct Args {
     /// Python with torch installed
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Networks [default: the three that training here must not be slower on]
-    #[arg(long, value_delimiter = ',', default_value = "six-conv,resnet-8,resnet-20")]
+    /// Networks [default: those that training here must not be slower on]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "six-conv,resnet-8,resnet-20,resnet-18,mobilenet-v2,gpt"
+    )]
     only: Vec<String>,
-    /// Images a step
-    #[arg(long, default_value_t = 128)]
-    batch: usize,
+    /// Images, or windows of 64 tokens, a step [default: 128, 16 for gpt]
+    #[arg(long)]
+    batch: Option<usize>,
     /// Rounds of A B
     #[arg(long, default_value_t = 2)]
     rounds: usize,
@@ -36,7 +41,7 @@ struct PeerSpeed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if args.rounds == 0 || args.batch == 0 || args.reps == 0 {
+    if args.rounds == 0 || args.batch == Some(0) || args.reps == 0 {
         bail!("--rounds, --batch and --reps: expected at least 1");
     }
     let probe = Command::new(&args.python)
@@ -51,20 +56,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!("A: this project {}; B: PyTorch {version}; {threads} threads", env!("CARGO_PKG_VERSION"));
     println!("network        pass   batch   A images/s   B images/s     ratio   A MiB   B MiB");
     for network in &args.only {
+        let batch = args.batch.unwrap_or(Workload::named(network)?.default_batch());
         for pass in [Pass::Train, Pass::Eval] {
             let (mut ours, mut theirs) = (Best::default(), Best::default());
             for _ in 0..args.rounds {
-                let a = measure_in_process(network, args.batch, args.reps, pass)?;
+                let a = measure_in_process(network, batch, args.reps, pass)?;
                 ours.add(a.images_per_second, a.peak_rss_mib.unwrap_or(f64::NAN));
                 for channels_last in [false, true] {
-                    let b = peer(args, network, pass, threads, channels_last)?;
+                    let b = peer(args, network, batch, pass, threads, channels_last)?;
                     theirs.add(b.images_per_second, b.peak_rss_mib);
                 }
             }
             println!(
                 "{network:<14} {:<5} {:>6} {:>12.0} {:>12.0} {:>9.2} {:>7.0} {:>7.0}",
                 format!("{pass:?}").to_lowercase(),
-                args.batch,
+                batch,
                 ours.speed,
                 theirs.speed,
                 ours.speed / theirs.speed,
@@ -97,12 +103,19 @@ impl Best {
 }
 
 /// One run of the peer, in its better memory layout of two.
-fn peer(args: &Args, network: &str, pass: Pass, threads: usize, channels_last: bool) -> Result<PeerSpeed> {
+fn peer(
+    args: &Args,
+    network: &str,
+    batch: usize,
+    pass: Pass,
+    threads: usize,
+    channels_last: bool,
+) -> Result<PeerSpeed> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/train_torch.py");
     let mode = if pass == Pass::Train { "train" } else { "eval" };
     let mut command = Command::new(&args.python);
     command.arg(&script).args(["--only", network, "--mode", mode]);
-    for (flag, value) in [("--batch", args.batch), ("--threads", threads), ("--reps", args.reps)] {
+    for (flag, value) in [("--batch", batch), ("--threads", threads), ("--reps", args.reps)] {
         command.arg(flag).arg(value.to_string());
     }
     if channels_last {

@@ -1,4 +1,4 @@
-//! Images per second of one training step: forward, backward, update.
+//! Images, or windows of text, per second of one training step: forward, backward, update.
 
 use std::process::Command;
 use std::time::Instant;
@@ -8,24 +8,10 @@ use candle_core::{Device, Tensor};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use ss_kernels::{Sgd, SgdConfig};
-use ss_models::{InputShape, Mode, NetworkSpec, Parameters};
-use ss_seed::Seed;
+use ss_models::Mode;
 
 use super::peak_memory::peak_rss_mib;
-
-/// The networks, by the names of `benches/peers/train_torch.py`: spec, channels, side of the image.
-pub(super) const NETWORKS: [(&str, &str, usize, usize); 8] = [
-    ("six-conv", "six-conv", 3, 32),
-    ("resnet-8", "resnet8", 3, 32),
-    ("resnet-20", "resnet20", 3, 32),
-    ("resnet-18", "resnet18", 3, 32),
-    ("mobilenet-v2", "mobilenet-v2", 3, 32),
-    ("wrn-16-4", "wrn-16-4", 3, 32),
-    ("digits", "resnet8", 1, 8),
-    ("digits-small", "resnet8-8-16-32", 1, 8),
-];
-
-const CLASSES: usize = 10;
+use super::workload::{Prepared, WORKLOADS, Workload};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -43,12 +29,12 @@ pub(crate) struct Args {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Only this network [all: six-conv, resnet-8, resnet-20, resnet-18, mobilenet-v2, wrn-16-4, digits, digits-small]
+    /// Only this network [all: six-conv, resnet-8, resnet-20, resnet-18, mobilenet-v2, wrn-16-4, digits, digits-small, gpt]
     #[arg(long)]
     only: Option<String>,
-    /// Images a step
-    #[arg(long, default_value_t = 128)]
-    batch: usize,
+    /// Images, or windows of 64 tokens, a step [default: 128, 16 for gpt]
+    #[arg(long)]
+    batch: Option<usize>,
     /// Repetitions; the fastest counts
     #[arg(long, default_value_t = 5)]
     reps: usize,
@@ -64,8 +50,9 @@ pub(super) struct Speed {
     pub(super) pass: Pass,
     pub(super) batch: usize,
     pub(super) threads: usize,
+    /// Of windows of 64 tokens where the network reads text.
     pub(super) images_per_second: f64,
-    /// Convolutions and classifier, forward and backward, counted as if done directly.
+    /// Convolutions, linear layers and attention, forward and backward, counted as if done directly.
     pub(super) gflops: f64,
     /// The same over the speed of a 1024x1024x1024 f32 matrix product on the same threads. Algorithms that
     /// save multiplications can exceed 1.
@@ -75,20 +62,23 @@ pub(super) struct Speed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if args.batch == 0 || args.reps == 0 {
+    if args.batch == Some(0) || args.reps == 0 {
         bail!("--batch and --reps: expected at least 1");
     }
     let Some(name) = &args.only else {
         if !args.json {
             println!("{HEADER}");
         }
-        for (name, ..) in NETWORKS {
-            let speed = measure_in_process(name, args.batch, args.reps, args.pass)?;
+        for workload in WORKLOADS {
+            let batch = args.batch.unwrap_or(workload.default_batch());
+            let speed = measure_in_process(workload.name, batch, args.reps, args.pass)?;
             print(&speed, args.json)?;
         }
         return Ok(());
     };
-    let speed = measure(name, args.batch, args.reps, args.pass)?;
+    let workload = Workload::named(name)?;
+    let batch = args.batch.unwrap_or(workload.default_batch());
+    let speed = measure(workload, batch, args.reps, args.pass)?;
     if !args.json {
         println!("{HEADER}");
     }
@@ -131,21 +121,8 @@ pub(super) fn measure_in_process(name: &str, batch: usize, reps: usize, pass: Pa
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn measure(name: &str, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
-    let Some(&(_, spec, channels, side)) = NETWORKS.iter().find(|network| network.0 == name) else {
-        let names: Vec<&str> = NETWORKS.iter().map(|network| network.0).collect();
-        bail!("--only {name}: expected one of {}", names.join(", "));
-    };
-    let spec: NetworkSpec = spec.parse()?;
-    let input = InputShape { channels, height: side, width: side };
-    let parameters = Parameters::new(Seed::new(0), Device::Cpu);
-    let network = spec.build(input, CLASSES, &parameters)?;
-    let stream = Seed::new(1).stream("bench-images");
-    let pixels: Vec<f32> =
-        (0..batch * channels * side * side).map(|i| stream.index(i as u64).unit() as f32 - 0.5).collect();
-    let x = Tensor::from_vec(pixels, (batch, channels, side, side), &Device::Cpu)?;
-    let labels: Vec<u32> = (0..batch).map(|i| (i % CLASSES) as u32).collect();
-    let labels = Tensor::from_vec(labels, batch, &Device::Cpu)?;
+fn measure(workload: Workload, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
+    let Prepared { network, parameters, x, labels, multiply_adds } = workload.prepare(batch)?;
     let config = SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
     let mut sgd = Sgd::new(parameters.trainable(), config)?;
     let mut step = || -> Result<()> {
@@ -171,9 +148,9 @@ fn measure(name: &str, batch: usize, reps: usize, pass: Pass) -> Result<Speed> {
         best = best.min(clock.elapsed().as_secs_f64() / f64::from(steps));
     }
     let passes = if pass == Pass::Train { 3.0 } else { 1.0 };
-    let flops = 2.0 * passes * spec.multiply_adds(input, CLASSES) as f64 * batch as f64;
+    let flops = 2.0 * passes * multiply_adds as f64 * batch as f64;
     Ok(Speed {
-        network: name.to_owned(),
+        network: workload.name.to_owned(),
         pass,
         batch,
         threads: rayon::current_num_threads(),
