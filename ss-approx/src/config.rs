@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
+use crate::optimiser::OptimiserKind;
 use crate::schedule::Decay;
 use crate::{Error, Result};
 
@@ -15,11 +16,17 @@ pub struct TrainSettings {
     pub epochs: usize,
     /// Images a step, 1 to 10^6.
     pub batch_size: usize,
-    /// Learning rate at the start, positive.
+    /// The largest learning rate, positive; that of the first step unless there is a warm-up.
     pub learning_rate: f64,
+    /// Share of the steps of a run on which the rate rises to it, in `[0, 1)`; a trial is a run too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warmup: f64,
     /// How the rate falls to zero.
     pub decay: Decay,
-    /// Momentum in `[0, 1)`.
+    /// What takes the steps.
+    #[serde(default, skip_serializing_if = "OptimiserKind::is_sgd")]
+    pub optimiser: OptimiserKind,
+    /// Momentum in `[0, 1)`; of SGD alone, as is Nesterov's form.
     pub momentum: f64,
     /// Nesterov's form of momentum.
     pub nesterov: bool,
@@ -29,13 +36,20 @@ pub struct TrainSettings {
     pub augmentation: Augmentation,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
 impl Default for TrainSettings {
     fn default() -> Self {
         Self {
             epochs: 30,
             batch_size: 128,
             learning_rate: 0.1,
+            warmup: 0.0,
             decay: Decay::Cosine,
+            optimiser: OptimiserKind::Sgd,
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,
@@ -60,6 +74,9 @@ impl TrainSettings {
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return invalid("learning_rate", self.learning_rate.to_string(), "a positive number such as 0.1");
+        }
+        if !(0.0..1.0).contains(&self.warmup) {
+            return invalid("warmup", self.warmup.to_string(), "a share of the steps in [0, 1) such as 0.1");
         }
         if !(0.0..1.0).contains(&self.momentum) {
             return invalid("momentum", self.momentum.to_string(), "a number in [0, 1) such as 0.9");
@@ -99,10 +116,11 @@ mod tests {
     #[test]
     fn every_bad_setting_is_named() {
         let good = TrainSettings::default;
-        let cases: [(&str, TrainSettings); 6] = [
+        let cases: [(&str, TrainSettings); 7] = [
             ("epochs", TrainSettings { epochs: 0, ..good() }),
             ("batch_size", TrainSettings { batch_size: 0, ..good() }),
             ("learning_rate", TrainSettings { learning_rate: f64::NAN, ..good() }),
+            ("warmup", TrainSettings { warmup: 1.0, ..good() }),
             ("momentum", TrainSettings { momentum: 1.0, ..good() }),
             ("nesterov", TrainSettings { momentum: 0.0, ..good() }),
             ("weight_decay", TrainSettings { weight_decay: -1.0, ..good() }),

@@ -1,9 +1,9 @@
-//! Epochs of SGD on one network.
+//! Epochs of training of one network.
 
 use std::ops::ControlFlow;
 
 use ss_features::FeatureTable;
-use ss_kernels::{Backend, Sgd, SgdConfig};
+use ss_kernels::Backend;
 use ss_models::{Network, NetworkSpec, Parameters, Snapshot};
 use ss_sampler::EpochPlan;
 use ss_seed::Seed;
@@ -11,8 +11,8 @@ use ss_seed::Seed;
 use crate::epoch_loss::EpochLoss;
 use crate::sampling::Sampled;
 use crate::{
-    Batch, CrossEntropy, Device, Error, Examples, LearningRate, Objective, Predictions, Result, Sampling,
-    TrainConfig, TrainSettings,
+    Batch, CrossEntropy, Device, Error, Examples, LearningRate, Objective, Optimiser, Predictions, Result,
+    Sampling, TrainConfig,
 };
 
 /// What stays the same over all runs of one experiment: network, data, settings, device.
@@ -36,7 +36,7 @@ pub struct Run {
     pub seed: Seed,
     /// Passes over the data, fractions allowed, positive.
     pub epochs: f64,
-    /// The learning rate of the first step; it falls to zero over the run.
+    /// The largest learning rate: that of the first step unless the settings have a warm-up; it falls to zero over the run.
     pub learning_rate: f64,
     /// How examples are drawn.
     pub sampling: Sampling,
@@ -180,7 +180,8 @@ impl Session<'_> {
         let (config, examples) = (&trainer.config, trainer.data.len());
         let lengths = epoch_lengths(run.epochs, examples)?;
         let steps: usize = lengths.iter().map(|draws| draws.div_ceil(config.batch_size)).sum();
-        let rate = LearningRate { peak: run.learning_rate, steps, decay: config.decay };
+        let warmup = ((config.warmup * steps as f64).round() as usize).min(steps - 1);
+        let rate = LearningRate { peak: run.learning_rate, steps, warmup, decay: config.decay };
         let mut optimiser = self.optimiser()?;
         let mut sampled = Sampled::new(run.sampling.clone(), examples)?;
         let (mut step, mut cost) = (0, RunCost::default());
@@ -218,11 +219,9 @@ impl Session<'_> {
         Ok(cost)
     }
 
-    /// A fresh optimiser of this network under the trainer's settings, its momentum at zero.
-    pub fn optimiser(&self) -> Result<Sgd> {
-        let TrainSettings { momentum, nesterov, weight_decay, .. } = *self.trainer.config;
-        let config = SgdConfig { momentum, nesterov, weight_decay };
-        Ok(self.backend().sgd(self.parameters.trainable(), config)?)
+    /// A fresh optimiser of this network under the trainer's settings, without state yet.
+    pub fn optimiser(&self) -> Result<Optimiser> {
+        Optimiser::new(&self.trainer.config, self.backend(), self.parameters.trainable())
     }
 
     /// What this network is trained with.

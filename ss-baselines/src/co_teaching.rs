@@ -1,8 +1,7 @@
 //! Co-teaching: two networks that choose examples for each other.
 
 use candle_core::Tensor;
-use ss_approx::{Batch, EpochReport, Objective, Sampling, Session};
-use ss_kernels::Sgd;
+use ss_approx::{Batch, EpochReport, Objective, Optimiser, Sampling, Session};
 use ss_models::{Mode, Snapshot};
 
 use crate::weighted::{example_losses, weighted_mean};
@@ -102,7 +101,7 @@ struct Pair<'a> {
     rate: f64,
     epochs: usize,
     peer: Session<'a>,
-    optimiser: Sgd,
+    optimiser: Optimiser,
 }
 
 impl Pair<'_> {

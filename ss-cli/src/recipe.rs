@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ss_approx::schedule::Decay;
-use ss_approx::{Augmentation, Score, TrainSettings};
+use ss_approx::{Augmentation, OptimiserKind, Score, TrainSettings};
 use ss_data::{DatasetKind, SplitSizes};
 use ss_models::NetworkSpec;
 use ss_models::gpt::GptConfig;
@@ -43,6 +43,11 @@ pub struct Recipe {
     /// Standard errors that a rule must gain over uniform sampling to replace it: in its trial, and again as a
     /// trained model in validation accuracy.
     pub caution: f64,
+    /// Rules that are trained in full, the chosen one and the next best by their trials, at least 1; the model with the best validation
+    /// data is the one that counts. Trials rank rules well but for the best few, which differ in what a whole training under them
+    /// learns wrongly. Each costs a full training.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub finalists: usize,
     /// A search ends when its model expects less than this of the best next trial, in standard deviations of the
     /// scores seen, positive; `None` makes all trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +56,16 @@ pub struct Recipe {
     /// runs every trial to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune_after: Option<f64>,
+}
+
+/// How a recipe of before there were finalists reads.
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_one(finalists: &usize) -> bool {
+    *finalists == 1
 }
 
 impl Recipe {
@@ -71,6 +86,7 @@ impl Recipe {
             refresh: Some(1),
             smoothing: 0.5,
             caution: 1.0,
+            finalists: 1,
             converged_below: None,
             prune_after: None,
         };
@@ -107,9 +123,11 @@ impl Recipe {
             network: NetworkSpec::Gpt(GptConfig { layers: 2, width: 128, heads: 4 }),
             train: TrainSettings {
                 epochs: 10,
-                batch_size: 8,
-                learning_rate: 0.1,
-                weight_decay: 1e-4,
+                batch_size: 16,
+                learning_rate: 2e-3,
+                warmup: 0.1,
+                optimiser: OptimiserKind::AdamW,
+                weight_decay: 0.1,
                 ..TrainSettings::default()
             },
             train_size: None,
@@ -159,6 +177,10 @@ impl Recipe {
             |setting, found: String, expected| Err(Error::InvalidSetting { setting, found, expected });
         if !(1..=MOST_TRIALS).contains(&self.trials) {
             return invalid("--trials", self.trials.to_string(), "at least 1, and at most 100000");
+        }
+        if !(1..=MOST_TRIALS).contains(&self.finalists) {
+            let expected = "at least 1, and at most 100000";
+            return invalid("--finalists", self.finalists.to_string(), expected);
         }
         if !(self.trial_epochs > 0.0 && self.trial_epochs <= 1e6) {
             let expected = "a positive number, such as 1 or 0.5, and at most 1e6";

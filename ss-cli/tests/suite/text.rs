@@ -26,7 +26,7 @@ fn text(validation_windows: ValidationLabels) -> TextExperiment {
 fn recipe() -> Recipe {
     let mut recipe =
         Recipe { network: "gpt-1-16-2".parse().unwrap(), trials: 4, trial_epochs: 1.0, ..Recipe::for_text() };
-    recipe.train.learning_rate = 0.3;
+    (recipe.train.learning_rate, recipe.train.batch_size) = (0.01, 8);
     recipe.set_epochs(4);
     recipe
 }

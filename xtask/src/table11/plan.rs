@@ -67,9 +67,12 @@ pub(crate) struct Args {
     /// Windows a step
     #[arg(long)]
     batch: Option<usize>,
-    /// Learning rate of the first step
+    /// The largest learning rate of AdamW
     #[arg(long)]
     learning_rate: Option<f64>,
+    /// Decay of the weights
+    #[arg(long)]
+    weight_decay: Option<f64>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -190,7 +193,7 @@ impl Plan {
         })
     }
 
-    /// All trials of a search in units of one full training.
+    /// As [`search_work`].
     pub(super) fn search_work(&self) -> f64 {
         search_work(&self.recipe)
     }
@@ -245,7 +248,7 @@ fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_text();
     if args.profile == Profile::Smoke {
         recipe.network = "gpt-1-16-2".parse()?;
-        recipe.train.learning_rate = 0.3;
+        recipe.train.learning_rate = 0.01;
         recipe.trials = 4;
         recipe.trial_epochs = 1.0;
         recipe.set_epochs(4);
@@ -253,6 +256,7 @@ fn recipe(args: &Args) -> Result<Recipe> {
     args.run.adjust(&mut recipe);
     recipe.train.batch_size = args.batch.unwrap_or(recipe.train.batch_size);
     recipe.train.learning_rate = args.learning_rate.unwrap_or(recipe.train.learning_rate);
+    recipe.train.weight_decay = args.weight_decay.unwrap_or(recipe.train.weight_decay);
     recipe.check()?;
     Ok(recipe)
 }
