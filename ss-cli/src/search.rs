@@ -29,6 +29,8 @@ pub struct SearchConfig {
     pub trial: TrialConfig,
     /// How many standard errors a rule must gain over uniform sampling to be preferred to it.
     pub caution: f64,
+    /// The chosen rule and those that may be trained beside it.
+    pub finalists: usize,
     /// When the search ends before `trials` candidates are tried.
     pub convergence: Option<Convergence>,
     /// When a trial ends before its time.
@@ -125,6 +127,9 @@ pub struct SearchOutcome {
     pub weights: Weights,
     /// Which trial it is and what it gains over uniform sampling.
     pub choice: Choice,
+    /// The next best trials by their scores that gain more than the caution asks for too, best first; as many as there are finalists
+    /// beside the chosen one, or fewer. None where uniform sampling was chosen.
+    pub runner_ups: Vec<Choice>,
     /// Every trial, in order; the first is uniform sampling.
     pub trials: Vec<TrialRecord>,
     /// Cost of all trials in units of one full training.
@@ -134,6 +139,26 @@ pub struct SearchOutcome {
 }
 
 impl SearchOutcome {
+    /// The trials whose rules are to be trained in full: the choice, then its runner-ups.
+    pub fn finalists(&self) -> Vec<usize> {
+        [self.choice].iter().chain(&self.runner_ups).map(|choice| choice.trial).collect()
+    }
+
+    /// Makes another of the trials the choice.
+    ///
+    /// # Panics
+    /// When there is no such trial.
+    ///
+    /// # Errors
+    /// Those of [`RankedFeatures::weights`].
+    pub fn settle_on(&mut self, choice: Choice) -> Result<()> {
+        let point = &self.trials[choice.trial].point;
+        self.params = SamplerParams::from_unit(self.ranked.spec(), point)?.canonical();
+        self.weights = self.ranked.weights(&self.params)?;
+        self.choice = choice;
+        Ok(())
+    }
+
     /// Gives up the chosen rule for uniform sampling: the model trained under it did not prove itself.
     pub fn fall_back_to_uniform(&mut self) -> Result<()> {
         self.params = SamplerParams::uniform(self.ranked.spec());
@@ -306,9 +331,19 @@ fn conclude(
         let reason = trials.iter().rev().find_map(|trial| trial.failure.clone()).unwrap_or_default();
         return Err(Error::NoTrialSucceeded { trials: trials.len(), reason });
     };
+    let mut scored: Vec<(TrialId, f64)> = told
+        .iter()
+        .skip(1)
+        .filter(|trial| trial.id != recommended.id)
+        .filter_map(|trial| trial.score().map(|score| (trial.id, score)))
+        .collect();
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+    scored.truncate(config.finalists.saturating_sub(1));
+    let next: Vec<TrialId> = scored.into_iter().map(|(id, _)| id).collect();
     let mut evidence = Evidence::default();
     for (number, trial) in told.iter().enumerate() {
-        if (number == 0 || trial.id == recommended.id) && trial.score().is_some() {
+        let counts = number == 0 || trial.id == recommended.id || next.contains(&trial.id);
+        if counts && trial.score().is_some() {
             let known = match scores.remove(&trial.id) {
                 Some(scores) => Some(scores),
                 None => candidates.repeat(&trial.x)?,
@@ -317,11 +352,19 @@ fn conclude(
         }
     }
     let choice = evidence.choose(recommended.id, config.caution)?;
+    let mut runner_ups = Vec::new();
+    if choice.trial != 0 {
+        for id in next {
+            runner_ups.push(evidence.choose(id, config.caution)?);
+        }
+        runner_ups.retain(|choice| choice.trial != 0);
+    }
     let params = candidates.rules.params(&trials[choice.trial].point)?.canonical();
     Ok(SearchOutcome {
         weights: candidates.rules.ranked().weights(&params)?,
         params,
         choice,
+        runner_ups,
         cost: candidates.cost(&trials),
         trials,
         ranked: candidates.rules.into_ranked(),

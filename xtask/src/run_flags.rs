@@ -38,6 +38,9 @@ pub(crate) struct RunArgs {
     /// Epochs of a full training
     #[arg(long)]
     epochs: Option<usize>,
+    /// Rules that are trained in full, of which the best on validation data counts
+    #[arg(long)]
+    pub(crate) finalists: Option<usize>,
     /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18 to resnet101, mobilenet-v2, seresnext50-32x4d, wrn-DEPTH-WIDTH,
     /// six-conv; for text gpt-LAYERS-WIDTH-HEADS
     #[arg(long)]
@@ -81,6 +84,7 @@ impl RunArgs {
         }
         recipe.trials = self.trials.unwrap_or(recipe.trials);
         recipe.trial_epochs = self.trial_epochs.unwrap_or(recipe.trial_epochs);
+        recipe.finalists = self.finalists.unwrap_or(recipe.finalists);
         recipe.score = self.score.unwrap_or(recipe.score);
         if let Some(network) = &self.network {
             recipe.network = network.clone();
@@ -139,7 +143,8 @@ impl Run {
     }
 }
 
-/// All trials of a search in units of one full training.
+/// What a search costs beside the training of its choice, in units of one full training: all trials, and the other finalists.
 pub(crate) fn search_work(recipe: &Recipe) -> f64 {
-    recipe.trials as f64 * recipe.trial_epochs / recipe.train.epochs as f64
+    let trials = recipe.trials as f64 * recipe.trial_epochs / recipe.train.epochs as f64;
+    trials + recipe.finalists as f64 - 1.0
 }

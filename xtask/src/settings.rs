@@ -119,7 +119,7 @@ impl Settings {
         Ok(Experiment::prepare(dataset, &config, seed)?)
     }
 
-    /// All trials of a search in units of one full training.
+    /// As [`search_work`].
     pub(crate) fn search_work(&self) -> f64 {
         search_work(&self.recipe)
     }

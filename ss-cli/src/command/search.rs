@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// E_f: epochs of a trial, fractions allowed
     #[arg(long)]
     trial_epochs: Option<f64>,
+    /// Rules that are trained in full, of which the best on validation data counts
+    #[arg(long)]
+    finalists: Option<usize>,
     /// The score of a trial: accuracy, likelihood or calibrated
     #[arg(long)]
     score: Option<Score>,
@@ -121,7 +124,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
     let epoch = 1.0 / recipe.train.epochs as f64;
     let trial = recipe.trial_epochs * epoch;
-    let progress = Progress::new(2.0 + recipe.trials as f64 * trial, args.quiet);
+    let progress = Progress::new(1.0 + recipe.finalists as f64 + recipe.trials as f64 * trial, args.quiet);
     let part = progress.part(dataset.name.clone());
     let methods = [Method::Baseline, Method::Ss];
     let setup = Setup {
@@ -176,6 +179,7 @@ fn recipe(args: &Args) -> Result<Recipe> {
     recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
     recipe.trials = args.trials.unwrap_or(recipe.trials);
     recipe.trial_epochs = args.trial_epochs.unwrap_or(recipe.trial_epochs);
+    recipe.finalists = args.finalists.unwrap_or(recipe.finalists);
     recipe.score = args.score.unwrap_or(recipe.score);
     if let Some(network) = &args.network {
         recipe.network = network.clone();

@@ -107,8 +107,8 @@ pub struct MethodResult {
     /// final training, in units of one full training: a forward pass is a third of an epoch.
     #[serde(default)]
     pub feature_cost: f64,
-    /// Cost of what a rival does beside the training that makes the model, a second network say, in units of one full
-    /// training.
+    /// Cost of what a method does beside the training that makes the model, such as a second network or the finalists that lost, in units
+    /// of one full training.
     #[serde(default)]
     pub extra_cost: f64,
     /// What the search found; only for Swift Sampler.

@@ -13,6 +13,7 @@ use super::training::{Timed, TimedUniformRun, full_run, judge, validation_gain};
 use super::{Event, Method, MethodResult, Setup};
 use crate::candidates::is_candidates_fault;
 use crate::search::{Pruning, SearchConfig, SearchOutcome, TrialRecord, search};
+use crate::selection::Choice;
 use crate::{Result, artifact};
 
 /// What a search found, in a few numbers.
@@ -26,6 +27,9 @@ pub struct SearchSummary {
     pub gain: f64,
     /// Its standard error.
     pub standard_error: f64,
+    /// Rules that were trained in full: the one with the best trial and the next ones, of which `chosen` has the best model.
+    #[serde(default = "one")]
+    pub finalists: usize,
     /// Gain of the model trained under the chosen rule over the baseline, in validation accuracy, in `[-1, 1]`, or in
     /// log-likelihood a token for text; absent when uniform sampling was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +45,11 @@ pub struct SearchSummary {
     pub loss_auroc: Option<f64>,
     /// Every trial, in order.
     pub trials: Vec<TrialRecord>,
+}
+
+/// How a summary of before there were finalists reads.
+fn one() -> usize {
+    1
 }
 
 /// Searches a rule from the uniform run of the experiment.
@@ -64,6 +73,7 @@ pub fn find(
             score: recipe.score,
         },
         caution: recipe.caution,
+        finalists: recipe.finalists,
         convergence: recipe
             .converged_below
             .map(|tolerance| Convergence { tolerance, ..Convergence::default() }),
@@ -90,6 +100,13 @@ pub struct RuleRun {
     pub seconds: f64,
     /// Whether the gain exceeds the recipe's caution; otherwise the baseline is the better choice.
     pub kept: bool,
+}
+
+impl RuleRun {
+    /// The gain; of a training that diverged, less than any.
+    fn mean_gain(&self) -> f64 {
+        self.gain.map_or(f64::NEG_INFINITY, |(mean, _)| mean)
+    }
 }
 
 /// Trains from scratch under the rule `params`, which gives `weights` on the features of `uniform`; features are
@@ -141,7 +158,7 @@ pub(super) fn swift_sampler(
     observe: &mut impl FnMut(Event),
 ) -> Result<(MethodResult, SearchOutcome)> {
     let Timed { run: mut outcome, seconds } = find(trainer, setup, &uniform.run, observe)?;
-    let mut result = train_found(trainer, setup, uniform, &outcome, observe)?;
+    let mut result = train_found(trainer, setup, uniform, &mut outcome, observe)?;
     result.search_seconds += seconds;
     if result.search.as_ref().is_none_or(|summary| !summary.kept) {
         outcome.fall_back_to_uniform()?;
@@ -149,8 +166,8 @@ pub(super) fn swift_sampler(
     Ok((result, outcome))
 }
 
-/// Trains under the rule that a search has chosen and judges the model; the baseline's result where uniform sampling
-/// was chosen or the model is not kept. Of the seconds before the training it has those of reading the features, not those of
+/// Trains under the rule that a search has chosen, and under its runner-ups, and judges the model that is best on validation data, whose
+/// rule becomes the choice; the baseline's result where uniform sampling was chosen or the model is not kept. Of the seconds before the training it has those of reading the features, not those of
 /// the trials.
 ///
 /// # Errors
@@ -159,31 +176,44 @@ pub fn train_found(
     trainer: &Trainer,
     setup: Setup,
     uniform: &TimedUniformRun,
-    outcome: &SearchOutcome,
+    outcome: &mut SearchOutcome,
     observe: &mut impl FnMut(Event),
 ) -> Result<MethodResult> {
     let Setup { experiment, recipe, .. } = setup;
     // Uniform sampling is the baseline bit for bit: when it is the choice, its model exists already.
     let baseline = judge(trainer, experiment, Method::Ss, &uniform.run.run, uniform.seconds)?;
+    let finalists: Vec<Choice> = [outcome.choice].into_iter().chain(outcome.runner_ups.clone()).collect();
     let (mut final_gain, mut kept) = (None, false);
     let mut readings = recipe.reference_until as f64;
     let mut result = if outcome.choice.trial == 0 {
         baseline
     } else {
-        let rule = train_under(trainer, setup, &uniform.run, &outcome.params, &outcome.weights, observe)?;
-        (final_gain, kept) = (rule.gain.map(|(gain, _)| gain), rule.kept);
-        match rule.training {
-            Some(Timed { run, .. }) => {
-                readings += run.cost.reread as f64 / experiment.train.len() as f64;
-                let train_seconds = uniform.seconds + rule.seconds;
-                if kept {
-                    judge(trainer, experiment, Method::Ss, &run, train_seconds)?
-                } else {
-                    MethodResult { train_seconds, ..baseline }
+        let mut train_seconds = uniform.seconds;
+        let mut best: Option<(Choice, RuleRun)> = None;
+        for &choice in &finalists {
+            outcome.settle_on(choice)?;
+            let rule = train_under(trainer, setup, &uniform.run, &outcome.params, &outcome.weights, observe)?;
+            train_seconds += rule.seconds;
+            let reread = rule.training.as_ref().map_or(0, |training| training.run.cost.reread);
+            readings += reread as f64 / experiment.train.len() as f64;
+            // Of equal ones the first, whose trial was better.
+            if best.as_ref().is_none_or(|(_, before)| rule.mean_gain() > before.mean_gain()) {
+                best = Some((choice, rule));
+            }
+        }
+        let others = (finalists.len() - 1) as f64;
+        let result = match best {
+            Some((choice, rule)) => {
+                outcome.settle_on(choice)?;
+                (final_gain, kept) = (rule.gain.map(|(gain, _)| gain), rule.kept);
+                match rule.training.filter(|_| kept) {
+                    Some(Timed { run, .. }) => judge(trainer, experiment, Method::Ss, &run, train_seconds)?,
+                    None => MethodResult { train_seconds, ..baseline },
                 }
             }
-            None => MethodResult { train_seconds: uniform.seconds + rule.seconds, ..baseline },
-        }
+            None => baseline,
+        };
+        MethodResult { extra_cost: others, ..result }
     };
     result.search_seconds = uniform.reading_seconds;
     result.search_cost = outcome.cost;
@@ -192,6 +222,7 @@ pub fn train_found(
     let right = probabilities.iter().zip(&experiment.wrong).filter(|(_, wrong)| !**wrong);
     result.search = Some(SearchSummary {
         reference_epoch: uniform.run.reference_epoch,
+        finalists: finalists.len(),
         final_gain,
         kept,
         chosen: outcome.trials[outcome.choice.trial].name.clone(),

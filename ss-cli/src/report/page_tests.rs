@@ -67,6 +67,7 @@ fn record(name: &str, kept: bool, known: bool) -> SearchRecord {
         chosen: name.into(),
         gain: 0.4,
         standard_error: 0.1,
+        finalists: 2,
         final_gain: Some(0.1),
         kept,
         effective_share: 0.6,

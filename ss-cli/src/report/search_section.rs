@@ -18,8 +18,12 @@ impl SearchRecord {
     /// What was chosen and why, in a sentence or two.
     pub(super) fn verdict(&self) -> String {
         let Some(search) = &self.ss.search else { return String::new() };
+        let best = match search.finalists {
+            0 | 1 => "the best rule".to_owned(),
+            several => format!("of the {several} best rules, the one with the best model"),
+        };
         let trial = format!(
-            "the best rule ({}) gained {:+.4} ± {:.4} over uniform sampling in its trial (score: {})",
+            "{best} ({}) gained {:+.4} ± {:.4} over uniform sampling in its trial (score: {})",
             search.chosen, search.gain, search.standard_error, self.score
         );
         match (search.kept, search.final_gain) {

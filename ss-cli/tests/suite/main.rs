@@ -13,6 +13,7 @@ mod devices;
 mod draw;
 mod external_study;
 mod features;
+mod finalists;
 mod fixtures;
 mod inspect;
 mod optuna;

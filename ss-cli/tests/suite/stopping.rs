@@ -38,6 +38,7 @@ fn outcome(trials: usize, convergence: Option<Convergence>, pruning: Option<Prun
         trials,
         trial: TrialConfig { epochs: 1.0, learning_rate: 0.1, score: Score::Calibrated },
         caution: 1.0,
+        finalists: 3,
         convergence,
         pruning,
         devices: Vec::new(),

@@ -111,7 +111,12 @@ impl Plan {
             bail!("--noise: expected at least one rate");
         }
         let whole = args.settings.whole_dataset();
+        let args_finalists = args.settings.run.finalists;
         let mut settings = Settings::resolve(args.settings, "table5")?;
+        if args_finalists.is_some_and(|finalists| finalists != 1) {
+            bail!("--finalists: expected 1: the table follows one training from epoch to epoch");
+        }
+        settings.recipe.finalists = 1;
         if whole {
             settings.recipe.train_size = None;
         }
@@ -160,12 +165,14 @@ impl Plan {
         let baseline = cell(recorder.finish(seconds)?, 0.0, baseline);
 
         let show = &mut |event: Event| training_events::show(&part, event, setup.recipe);
-        let Timed { run: outcome, seconds: searching } = method::find(&trainer, setup, &uniform.run, show)?;
+        let Timed { run: mut outcome, seconds: searching } =
+            method::find(&trainer, setup, &uniform.run, show)?;
         let mut recorder = Recorder::new(experiment.test.as_ref());
-        let mut result = method::train_found(&trainer, setup, &uniform, &outcome, &mut |event: Event| {
-            recorder.see(&event);
-            training_events::show(&part, event, setup.recipe);
-        })?;
+        let mut result =
+            method::train_found(&trainer, setup, &uniform, &mut outcome, &mut |event: Event| {
+                recorder.see(&event);
+                training_events::show(&part, event, setup.recipe);
+            })?;
         result.search_seconds += searching;
         result.train_seconds -= looking + recorder.reading_seconds();
         let before = seconds + result.search_seconds;

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use ss_approx::Device;
 use ss_cli::method::{self, Timed};
 use ss_cli::progress::{Progress, print};
-use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchJournal, SearchOutcome, Setup};
+use ss_cli::selection::Choice;
+use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchJournal, Setup};
 use ss_data::{Dataset, JournalFile, LabelNoise, NoiseKind};
 use ss_seed::Seed;
 
@@ -176,7 +177,7 @@ impl Unit {
         let show = &mut |event: method::Event| training_events::show(&part, event, &settings.recipe);
         let uniform = method::uniform_run(&trainer, first, show)?;
         let mut searched = 0.0;
-        let mut last: Option<(SearchOutcome, MethodResult)> = None;
+        let mut last: Option<(Vec<usize>, Choice, MethodResult)> = None;
         for &steps in &self.steps {
             if steps == 0 {
                 let run = &uniform.run.run;
@@ -195,15 +196,19 @@ impl Unit {
                 let again = Setup { journal: Some(&self.study(plan, fingerprint, Some(steps))), ..setup };
                 Timed { run: outcome, seconds } = method::find(&trainer, again, &uniform.run, show)?;
             }
-            // Often more trials do not change the choice, and then not the model.
-            let mut result = match last.take().filter(|(before, _)| before.params == outcome.params) {
-                Some((_, same)) => same.after_more_trials(&outcome),
-                None => method::train_found(&trainer, setup, &uniform, &outcome, show)?,
+            // Often more trials do not change which rules are trained, and then not the model.
+            let finalists = outcome.finalists();
+            let mut result = match last.take().filter(|(before, ..)| *before == finalists) {
+                Some((_, winner, same)) => {
+                    outcome.settle_on(winner)?;
+                    same.after_more_trials(&outcome)
+                }
+                None => method::train_found(&trainer, setup, &uniform, &mut outcome, show)?,
             };
             searched += seconds;
             result.search_seconds = searched;
             keep(steps, &experiment, result.clone())?;
-            last = Some((outcome, result));
+            last = Some((finalists, outcome.choice, result));
         }
         Ok(())
     }

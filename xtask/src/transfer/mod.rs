@@ -195,8 +195,8 @@ impl Plan {
             let judged = bench.judge(Method::Baseline, &uniform.run.run, uniform.seconds)?;
             keep(cell(Column::Baseline, None, judged.clone()))?;
             keep(cell(Column::Oracle, None, bench.oracle()?))?;
-            let outcome = bench.search(&uniform)?;
-            let own = bench.train_found(&uniform, &outcome)?;
+            let mut outcome = bench.search(&uniform)?;
+            let own = bench.train_found(&uniform, &mut outcome)?;
             let kept = own.search.as_ref().map(|search| search.kept);
             keep(cell(Column::SsSelf, kept, own))?;
             match &source {
@@ -256,7 +256,7 @@ impl Bench<'_> {
         Ok(method::find(&self.setup.trainer()?, self.setup, &uniform.run, &mut self.show())?.run)
     }
 
-    fn train_found(&self, uniform: &TimedUniformRun, outcome: &SearchOutcome) -> Result<MethodResult> {
+    fn train_found(&self, uniform: &TimedUniformRun, outcome: &mut SearchOutcome) -> Result<MethodResult> {
         Ok(method::train_found(&self.setup.trainer()?, self.setup, uniform, outcome, &mut self.show())?)
     }
 

@@ -142,6 +142,7 @@ mod tests {
                 score: recipe.score,
             },
             caution: f64::NEG_INFINITY,
+            finalists: 1,
             convergence: None,
             pruning: None,
             devices: Vec::new(),
