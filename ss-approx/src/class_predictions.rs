@@ -29,40 +29,38 @@ impl ClassPredictions {
         normalisation: &Normalisation,
         device: &Device,
     ) -> Result<Self> {
-        if let Device::Candle(_) = device {
-            return Self::on_device(network, images, normalisation, device);
-        }
-        let classes = images.classes();
-        let mut logits = Vec::with_capacity(images.len() * classes);
-        let mut hidden_sq_norm = Vec::with_capacity(images.len());
-        for first in (0..images.len()).step_by(BATCH) {
-            let last = (first + BATCH).min(images.len());
-            let x = normalisation.range(images, first, last, device)?;
-            let out = network.forward(&x, Mode::Eval)?;
-            logits.extend(out.logits.flatten_all()?.to_vec1::<f32>()?);
-            hidden_sq_norm.extend(out.hidden.sqr()?.sum(D::Minus1)?.to_vec1::<f32>()?);
-        }
-        Ok(Self { logits, classes, hidden_sq_norm })
+        let inputs = (0..images.len())
+            .step_by(BATCH)
+            .map(|first| normalisation.range(images, first, (first + BATCH).min(images.len()), device));
+        Self::of_inputs(network, inputs, images.classes(), device)
     }
 
-    /// All batches are computed before the results come over, in two pieces.
-    fn on_device(
+    /// Runs `network`, of `classes` classes, over batches of images.
+    pub(crate) fn of_inputs(
         network: &dyn Network,
-        images: &ImageSet,
-        normalisation: &Normalisation,
+        inputs: impl Iterator<Item = Result<Tensor>>,
+        classes: usize,
         device: &Device,
     ) -> Result<Self> {
         let (mut logits, mut hidden_sq_norm) = (Vec::new(), Vec::new());
-        for first in (0..images.len()).step_by(BATCH) {
-            let last = (first + BATCH).min(images.len());
-            let x = normalisation.range(images, first, last, device)?;
-            let out = network.forward(&x, Mode::Eval)?;
-            logits.push(out.logits);
-            hidden_sq_norm.push(out.hidden.sqr()?.sum(D::Minus1)?);
+        let outputs = inputs.map(|x| {
+            let out = network.forward(&x?, Mode::Eval)?;
+            Ok((out.logits, out.hidden.sqr()?.sum(D::Minus1)?))
+        });
+        if let Device::Candle(_) = device {
+            // All batches are computed before the results come over, in two pieces.
+            let (all, norms): (Vec<Tensor>, Vec<Tensor>) =
+                outputs.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+            logits = Tensor::cat(&all, 0)?.flatten_all()?.to_vec1::<f32>()?;
+            hidden_sq_norm = Tensor::cat(&norms, 0)?.to_vec1::<f32>()?;
+        } else {
+            for output in outputs {
+                let (of_batch, norms) = output?;
+                logits.extend(of_batch.flatten_all()?.to_vec1::<f32>()?);
+                hidden_sq_norm.extend(norms.to_vec1::<f32>()?);
+            }
         }
-        let logits = Tensor::cat(&logits, 0)?.flatten_all()?.to_vec1::<f32>()?;
-        let hidden_sq_norm = Tensor::cat(&hidden_sq_norm, 0)?.to_vec1::<f32>()?;
-        Ok(Self { logits, classes: images.classes(), hidden_sq_norm })
+        Ok(Self { logits, classes, hidden_sq_norm })
     }
 
     /// Row-major logits `[n, classes]`.
