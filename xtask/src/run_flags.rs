@@ -90,6 +90,11 @@ impl RunArgs {
         }
     }
 
+    /// The network asked for, for tasks that have several.
+    pub(crate) fn network(&self) -> Option<&NetworkSpec> {
+        self.network.as_ref()
+    }
+
     /// The rule that is searched.
     pub(crate) fn spec(&self) -> Result<SamplerSpec> {
         Ok(SamplerSpec::new(["loss", "renormed_entropy"], self.transform)?)
