@@ -4,7 +4,6 @@
 //! image is uniform in a range, the logarithm of width over height is, and a box that does not fit is drawn again, ten times at
 //! most.
 
-use serde::{Deserialize, Serialize};
 use ss_data::PixelBox;
 use ss_seed::Stream;
 
@@ -14,8 +13,7 @@ use crate::{Error, Result};
 const ATTEMPTS: u64 = 10;
 
 /// The boxes that are drawn: at least this share of the image, up to all of it, with sides in a ratio of 3/4 to 4/3.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RandomResizedCrop {
     smallest: f64,
 }
@@ -24,20 +22,6 @@ impl Default for RandomResizedCrop {
     /// From 8% of the image, as torchvision.
     fn default() -> Self {
         Self { smallest: 0.08 }
-    }
-}
-
-impl TryFrom<f64> for RandomResizedCrop {
-    type Error = Error;
-
-    fn try_from(smallest: f64) -> Result<Self> {
-        Self::new(smallest)
-    }
-}
-
-impl From<RandomResizedCrop> for f64 {
-    fn from(crop: RandomResizedCrop) -> Self {
-        crop.smallest
     }
 }
 

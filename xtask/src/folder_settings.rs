@@ -1,6 +1,6 @@
 //! Flags and settings of the reproductions on images in folders: which images, what an instance is, and those of any task.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -197,7 +197,7 @@ impl FolderSettings {
             print(&format!("left out: {}: {reason}", path.display()));
         }
         if !dataset.skipped.is_empty() {
-            print(&format!("{} images left out", dataset.skipped.len()));
+            print(&format!("images left out: {}", dataset.skipped.len()));
         }
         Ok(dataset)
     }
@@ -205,32 +205,39 @@ impl FolderSettings {
     fn folder(&self) -> Result<PathBuf> {
         match &self.source {
             Source::Folder(dir) => Ok(dir.clone()),
-            Source::Digits => {
+            Source::Digits => self.written(DatasetKind::Digits, [Some(300), Some(100)], || {
                 let digits = ss_data::load(DatasetKind::Digits, None)?;
-                let rows: Vec<usize> = (0..digits.train.len()).collect();
-                let (train, rest) = rows.split_at(300);
-                let (train, test) = (digits.train.select(train), digits.train.select(&rest[..100]));
-                let digits = Dataset { name: digits.name, train, test: Some(test) };
-                self.written(&digits, DatasetKind::Digits, 300, 100)
-            }
+                let rows: Vec<usize> = (0..400).collect();
+                let (train, test) = (digits.train.select(&rows[..300]), digits.train.select(&rows[300..]));
+                Ok(Dataset { name: digits.name, train, test: Some(test) })
+            }),
             Source::Cifar10(dir) => {
-                let images = ss_data::load(DatasetKind::Cifar10, Some(dir))?;
-                let all = images.train.len();
-                let train = self
-                    .recipe
-                    .train_size
-                    .map_or(all, |size| size.saturating_add(self.recipe.validation_size));
-                let published = images.test.as_ref().map_or(0, |test| test.len());
-                let test = self.recipe.test_size.unwrap_or(published).min(published);
-                self.written(&images, DatasetKind::Cifar10, train.min(all), test)
+                let train =
+                    self.recipe.train_size.map(|size| size.saturating_add(self.recipe.validation_size));
+                let load = || Ok(ss_data::load(DatasetKind::Cifar10, Some(dir))?);
+                self.written(DatasetKind::Cifar10, [train, self.recipe.test_size], load)
             }
         }
     }
 
-    fn written(&self, images: &Dataset, kind: DatasetKind, train: usize, test: usize) -> Result<PathBuf> {
-        let folder: &Path = &self.run.out;
-        let folder = folder.join(format!("{kind}-folder-{train}-{test}"));
-        write_image_folder(&folder, images, kind.class_names(), train, test)?;
+    /// The folder with the first `[train, test]` images of a dataset (all of them: `None`), which is loaded where they are not
+    /// there yet.
+    fn written(
+        &self,
+        kind: DatasetKind,
+        sizes: [Option<usize>; 2],
+        load: impl FnOnce() -> Result<Dataset>,
+    ) -> Result<PathBuf> {
+        let [train, test] = sizes.map(|size| size.map_or_else(|| "all".to_owned(), |size| size.to_string()));
+        let folder = self.run.out.join(format!("{kind}-folder-{train}-{test}"));
+        if !folder.is_dir() {
+            let images = load()?;
+            let published = [images.train.len(), images.test.as_ref().map_or(0, |test| test.len())];
+            // Where more is asked for than there is, the split says so.
+            let [train, test] =
+                [0, 1].map(|part| sizes[part].map_or(published[part], |size| size.min(published[part])));
+            write_image_folder(&folder, &images, kind.class_names(), train, test)?;
+        }
         Ok(folder)
     }
 

@@ -14,6 +14,7 @@ mod draw;
 mod external_study;
 mod features;
 mod fixtures;
+mod image_files;
 mod inspect;
 mod optuna;
 mod out_of_core;
