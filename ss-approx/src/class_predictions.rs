@@ -11,6 +11,8 @@ use candle_core::{D, Tensor};
 
 /// Images a forward pass.
 const BATCH: usize = 256;
+/// Logits that wait on a device before they come over, 64 MiB of them.
+const WAITING: usize = 1 << 24;
 
 /// What a network says of a set of images, in evaluation mode and without augmentation. It does not know their labels:
 /// one set of predictions can be judged by several.
@@ -42,25 +44,37 @@ impl ClassPredictions {
         classes: usize,
         device: &Device,
     ) -> Result<Self> {
-        let (mut logits, mut hidden_sq_norm) = (Vec::new(), Vec::new());
-        let outputs = inputs.map(|x| {
+        let mut seen = Self { logits: Vec::new(), classes, hidden_sq_norm: Vec::new() };
+        let (mut logits, mut norms, mut waiting) = (Vec::new(), Vec::new(), 0);
+        // From a device results come over in few pieces, between which it need not wait.
+        let most = if matches!(device, Device::Candle(_)) { WAITING } else { 1 };
+        for x in inputs {
             let out = network.forward(&x?, Mode::Eval)?;
-            Ok((out.logits, out.hidden.sqr()?.sum(D::Minus1)?))
-        });
-        if let Device::Candle(_) = device {
-            // All batches are computed before the results come over, in two pieces.
-            let (all, norms): (Vec<Tensor>, Vec<Tensor>) =
-                outputs.collect::<Result<Vec<_>>>()?.into_iter().unzip();
-            logits = Tensor::cat(&all, 0)?.flatten_all()?.to_vec1::<f32>()?;
-            hidden_sq_norm = Tensor::cat(&norms, 0)?.to_vec1::<f32>()?;
-        } else {
-            for output in outputs {
-                let (of_batch, norms) = output?;
-                logits.extend(of_batch.flatten_all()?.to_vec1::<f32>()?);
-                hidden_sq_norm.extend(norms.to_vec1::<f32>()?);
+            waiting += out.logits.elem_count();
+            logits.push(out.logits);
+            norms.push(out.hidden.sqr()?.sum(D::Minus1)?);
+            if waiting >= most {
+                seen.take(&mut logits, &mut norms)?;
+                waiting = 0;
             }
         }
-        Ok(Self { logits, classes, hidden_sq_norm })
+        seen.take(&mut logits, &mut norms)?;
+        Ok(seen)
+    }
+
+    /// Adds the results of some batches.
+    fn take(&mut self, logits: &mut Vec<Tensor>, norms: &mut Vec<Tensor>) -> Result<()> {
+        let values = |tensors: &mut Vec<Tensor>| -> Result<Vec<f32>> {
+            let joined = match std::mem::take(tensors).as_slice() {
+                [] => return Ok(Vec::new()),
+                [only] => only.clone(),
+                several => Tensor::cat(several, 0)?,
+            };
+            Ok(joined.flatten_all()?.to_vec1::<f32>()?)
+        };
+        self.logits.extend(values(logits)?);
+        self.hidden_sq_norm.extend(values(norms)?);
+        Ok(())
     }
 
     /// Row-major logits `[n, classes]`.

@@ -13,6 +13,16 @@ use crate::{Error, Result};
 const ATTEMPTS: u64 = 10;
 
 /// The boxes that are drawn: at least this share of the image, up to all of it, with sides in a ratio of 3/4 to 4/3.
+///
+/// ```
+/// use ss_approx::RandomResizedCrop;
+/// use ss_seed::Seed;
+///
+/// let crop = RandomResizedCrop::new(0.08)?;
+/// let area = crop.place(Seed::new(0).stream("crops").index(7), 500, 375);
+/// assert!(area.left + area.width <= 500 && area.top + area.height <= 375);
+/// # Ok::<(), ss_approx::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RandomResizedCrop {
     smallest: f64,

@@ -127,7 +127,7 @@ impl Recipe {
     /// the recipe says; it says whether images are mirrored.
     pub fn for_image_folder() -> Self {
         Self {
-            network: NetworkSpec::ResNet(ResNetConfig::resnet18()),
+            network: NetworkSpec::ResNet(ResNetConfig::resnet18().for_imagenet()),
             train: TrainSettings {
                 epochs: 90,
                 batch_size: 256,

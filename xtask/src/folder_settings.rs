@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use ss_approx::{RandomResizedCrop, View};
 use ss_cli::progress::print;
 use ss_cli::{FolderExperiment, Recipe, ValidationLabels};
-use ss_data::{Dataset, DatasetKind, FileDataset, LabelNoise, NoiseKind, OpenFolder, write_image_folder};
+use ss_data::{FileDataset, LabelNoise, NoiseKind, OpenFolder};
 use ss_models::NetworkSpec;
 use ss_sampler::SamplerSpec;
 
+use crate::folder_source::FolderSource;
 use crate::run_flags::{Run, RunArgs, search_work};
 
 /// How much is computed.
@@ -44,7 +45,7 @@ impl Profile {
                 "mobilenet-v2-0.25",
                 "resnet18-8-16-32-64",
                 "resnet50-4-8-16-32",
-                "seresnext50-4x8d-8-16-32-64",
+                "seresnext50-4x16d-4-8-16-32",
             ],
             Self::Paper => [
                 "mobilenet-v2-imagenet",
@@ -104,21 +105,11 @@ pub(crate) struct Args {
     run: RunArgs,
 }
 
-/// Where the images come from.
-#[derive(Clone, Debug)]
-enum Source {
-    Folder(PathBuf),
-    /// CIFAR-10 in this folder, written as files.
-    Cifar10(PathBuf),
-    /// The embedded digits, written as files.
-    Digits,
-}
-
 /// Settings resolved and checked.
 #[derive(Clone, Debug)]
 pub(crate) struct FolderSettings {
     pub(crate) profile: Profile,
-    source: Source,
+    source: FolderSource,
     open: OpenFolder,
     /// Each once, at least one.
     pub(crate) networks: Vec<NetworkSpec>,
@@ -162,9 +153,9 @@ impl FolderSettings {
         recipe.test_size = args.test_size.or(recipe.test_size);
         recipe.check()?;
         let source = match (args.data_dir, args.cifar10, profile) {
-            (Some(dir), ..) => Source::Folder(dir),
-            (None, Some(dir), _) => Source::Cifar10(dir),
-            (None, None, Profile::Smoke) => Source::Digits,
+            (Some(dir), ..) => FolderSource::Folder(dir),
+            (None, Some(dir), _) => FolderSource::Cifar10(dir),
+            (None, None, Profile::Smoke) => FolderSource::Digits,
             (None, None, Profile::Cpu) => {
                 bail!(
                     "no images: name the folder of CIFAR-10 with --cifar10, or a folder of images with --data-dir"
@@ -192,7 +183,9 @@ impl FolderSettings {
 
     /// Opens the folder, made before where it has to be. Images that are left out are named.
     pub(crate) fn load(&self) -> Result<FileDataset> {
-        let dataset = FileDataset::open(&self.folder()?, self.open)?;
+        let Recipe { train_size, validation_size, test_size, .. } = self.recipe;
+        let sizes = [train_size.map(|size| size.saturating_add(validation_size)), test_size];
+        let dataset = FileDataset::open(&self.source.folder(&self.run.out, sizes)?, self.open)?;
         for (path, reason) in &dataset.skipped {
             print(&format!("left out: {}: {reason}", path.display()));
         }
@@ -200,45 +193,6 @@ impl FolderSettings {
             print(&format!("images left out: {}", dataset.skipped.len()));
         }
         Ok(dataset)
-    }
-
-    fn folder(&self) -> Result<PathBuf> {
-        match &self.source {
-            Source::Folder(dir) => Ok(dir.clone()),
-            Source::Digits => self.written(DatasetKind::Digits, [Some(300), Some(100)], || {
-                let digits = ss_data::load(DatasetKind::Digits, None)?;
-                let rows: Vec<usize> = (0..400).collect();
-                let (train, test) = (digits.train.select(&rows[..300]), digits.train.select(&rows[300..]));
-                Ok(Dataset { name: digits.name, train, test: Some(test) })
-            }),
-            Source::Cifar10(dir) => {
-                let train =
-                    self.recipe.train_size.map(|size| size.saturating_add(self.recipe.validation_size));
-                let load = || Ok(ss_data::load(DatasetKind::Cifar10, Some(dir))?);
-                self.written(DatasetKind::Cifar10, [train, self.recipe.test_size], load)
-            }
-        }
-    }
-
-    /// The folder with the first `[train, test]` images of a dataset (all of them: `None`), which is loaded where they are not
-    /// there yet.
-    fn written(
-        &self,
-        kind: DatasetKind,
-        sizes: [Option<usize>; 2],
-        load: impl FnOnce() -> Result<Dataset>,
-    ) -> Result<PathBuf> {
-        let [train, test] = sizes.map(|size| size.map_or_else(|| "all".to_owned(), |size| size.to_string()));
-        let folder = self.run.out.join(format!("{kind}-folder-{train}-{test}"));
-        if !folder.is_dir() {
-            let images = load()?;
-            let published = [images.train.len(), images.test.as_ref().map_or(0, |test| test.len())];
-            // Where more is asked for than there is, the split says so.
-            let [train, test] =
-                [0, 1].map(|part| sizes[part].map_or(published[part], |size| size.min(published[part])));
-            write_image_folder(&folder, &images, kind.class_names(), train, test)?;
-        }
-        Ok(folder)
     }
 
     /// How the data of a seed are made.

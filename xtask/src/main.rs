@@ -8,6 +8,7 @@ mod figure1;
 mod figure2;
 mod figure3;
 mod folder_settings;
+mod folder_source;
 mod journal;
 mod markdown_table;
 mod network_runs;

@@ -160,7 +160,10 @@ fn folders_are_read_and_what_is_missing_is_said() {
     let left_out = located().and(predicate::str::contains("images left out: 1"));
     run(&["--data-dir", given, "--skip-bad"]).assert().success().stdout(left_out);
     let refused = |flags: &[&str], what: &str| {
-        run(flags).assert().failure().stderr(predicate::str::contains(what.to_owned()));
+        let mut all = vec!["--networks", "six-conv", "--epochs", "1", "--trials", "1"];
+        all.extend(flags);
+        let refused = smoke("reproduce-table2", &folder.path().join("refused"), &all).assert().failure();
+        refused.stderr(predicate::str::contains(what.to_owned()));
     };
     refused(&["--network", "resnet8"], "--networks");
     refused(&["--sources", "resnet8"], "--sources resnet8");
