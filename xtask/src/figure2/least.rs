@@ -12,10 +12,12 @@ use super::is_wrong;
 /// Pixels of the longer side of an image.
 const IMAGE: u32 = 128;
 const GAP: u32 = 10;
-/// Below an image: two lines.
-const CAPTION: u32 = 34;
+/// Below an image: three lines.
+const CAPTION: u32 = 49;
+/// Letters of a class name that fit there.
+const LETTERS: usize = 14;
 const COLUMNS: u32 = 8;
-const HEAD: u32 = 34;
+const HEAD: u32 = 54;
 const INK: &str = "#222222";
 /// What is wrong: Okabe and Ito's vermillion.
 const WRONG: &str = "#d55e00";
@@ -35,8 +37,13 @@ pub(super) fn least(relative: &[f64], ids: &[u64], count: usize, seed: Seed) -> 
     order
 }
 
-/// Draws the instances `which`, row by row.
-pub(super) fn draw(title: &str, parts: &FolderParts, which: &[usize], relative: &[f64]) -> Result<String> {
+/// Draws the instances `which`, row by row, below two lines of text.
+pub(super) fn draw(
+    [title, origin]: [&str; 2],
+    parts: &FolderParts,
+    which: &[usize],
+    relative: &[f64],
+) -> Result<String> {
     let columns = COLUMNS.min(which.len() as u32).max(1);
     let rows = (which.len() as u32).div_ceil(columns);
     let width = (GAP + columns * (IMAGE + GAP)).max(720);
@@ -52,6 +59,7 @@ pub(super) fn draw(title: &str, parts: &FolderParts, which: &[usize], relative: 
             viewBox=(format!("0 0 {width} {height}")) font-family="sans-serif" {
             rect width=(width) height=(height) fill="white" {}
             text x=(GAP) y="22" font-size="15" fill=(INK) { (title) }
+            text x=(GAP) y="42" font-size="12" fill=(INK) { (origin) }
             @for picture in &pictures { (picture) }
         }
     };
@@ -74,14 +82,14 @@ fn picture(parts: &FolderParts, i: usize, relative: f64, (x, y): (u32, u32)) -> 
     };
     let png = shown.to_png().map_err(|reason| anyhow!("{}: {reason}", images.path(image).display()))?;
     let uri = format!("data:image/png;base64,{}", STANDARD.encode(png));
-    let name = |label: u32| images.class_names()[label as usize].as_str();
+    let name = |label: u32| shortened(&images.class_names()[label as usize]);
     let (label, truth) = (name(parts.train.labels()[i]), name(parts.true_labels[i]));
     let wrong = is_wrong(parts, i);
     let (x, y) = (f64::from(x), f64::from(y));
     let left = x + (f64::from(IMAGE) - width) / 2.0;
     let below = y + f64::from(IMAGE);
     let number = |value: f64| format!("{value:.1}");
-    let second = if wrong { format!("really {truth}, x {relative:.2}") } else { format!("x {relative:.2}") };
+    let line = |k: u32| number(below + 14.0 + 15.0 * f64::from(k));
     Ok(html! {
         g {
             title { (images.path(image).display()) }
@@ -92,17 +100,37 @@ fn picture(parts: &FolderParts, i: usize, relative: f64, (x, y): (u32, u32)) -> 
                     width=(number(scaled(area.width))) height=(number(scaled(area.height)))
                     fill="none" stroke=(BOX) stroke-width="2.5" {}
             }
-            text x=(number(x)) y=(number(below + 14.0)) font-size="12" fill=(if wrong { WRONG } else { INK }) {
+            text x=(number(x)) y=(line(0)) font-size="12" fill=(if wrong { WRONG } else { INK }) {
                 (label) @if wrong { " (wrong)" }
             }
-            text x=(number(x)) y=(number(below + 29.0)) font-size="12" fill=(INK) { (second) }
+            @if wrong {
+                text x=(number(x)) y=(line(1)) font-size="12" fill=(INK) { "really " (truth) }
+            }
+            text x=(number(x)) y=(line(if wrong { 2 } else { 1 })) font-size="12" fill=(INK) {
+                (format!("x {relative:.2}"))
+            }
         }
     })
+}
+
+/// A name, of which the end is left out where it is long.
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= LETTERS {
+        return name.to_owned();
+    }
+    name.chars().take(LETTERS - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_shortened() {
+        assert_eq!(shortened("pickup truck"), "pickup truck");
+        assert_eq!(shortened("fourteen chars"), "fourteen chars");
+        assert_eq!(shortened("fifteen letters"), "fifteen lette…");
+    }
 
     #[test]
     fn the_smallest_come_first_and_ties_are_mixed() {

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Share of wrong training labels, in [0, 1)
     #[arg(long, default_value_t = 0.4)]
     noise: f64,
-    /// Images of (a)
+    /// Images of (a), which is drawn for the first of --networks
     #[arg(long, default_value_t = 24)]
     shown: usize,
     /// Parts of equal size that the instances are put in by their loss in (b)
@@ -83,16 +83,21 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let chosen = |outcome: &SearchOutcome| outcome.trials[outcome.choice.trial].name.clone();
     let relative = relative(first.weights.probabilities());
     let least = least::least(&relative, &parts.train_ids, args.shown, seed);
+    let smallest = relative.iter().copied().fold(f64::INFINITY, f64::min);
     let title = format!(
-        "{}, {:.0}% wrong labels: the least sampled of {} {}, {}, sampler: {}",
-        dataset.name,
-        100.0 * args.noise,
+        "The least sampled of {} {}; {} have the smallest probability",
         relative.len(),
         if parts.train.part(0).1.is_some() { "crops" } else { "images" },
+        relative.iter().filter(|&&p| p == smallest).count(),
+    );
+    let origin = format!(
+        "{}, {:.0}% wrong labels; {}, sampler {}",
+        dataset.name,
+        100.0 * args.noise,
         settings.networks[0],
         chosen(first)
     );
-    let drawn = least::draw(&title, &parts, &least, &relative)?;
+    let drawn = least::draw([&title, &origin], &parts, &least, &relative)?;
     let mut curves = Vec::new();
     for (network, (uniform, outcome)) in settings.networks.iter().zip(&searched) {
         let loss = uniform.features.column("loss")?;
@@ -102,8 +107,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         curves.push(Curve::of(label, loss, &own, &others.probabilities(), args.bins)?);
     }
     let subtitle = format!(
-        "{}, {:.0}% wrong labels, seed {}. Mean of each part, 10th to 90th percentile shaded.",
-        dataset.name,
+        "{:.0}% wrong labels, seed {}; shaded: 10th to 90th percentile",
         100.0 * args.noise,
         settings.run.first_seed
     );
@@ -115,6 +119,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         "noise": args.noise,
         "realized_noise": parts.realized_noise,
         "seed": settings.run.first_seed,
+        "smallest": smallest,
         "networks": settings.networks,
         "chosen": searched.iter().map(|(_, outcome)| chosen(outcome)).collect::<Vec<_>>(),
         "least": described(&parts, &least, &relative)?,
@@ -125,7 +130,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let written = outputs::write(&settings.run.out, files)?;
     let wrong = least.iter().filter(|&&i| is_wrong(&parts, i)).count();
     print(&format!(
-        "{title}\n{wrong} of these {} have a wrong label; {:.1}% of all have.\nWritten: {written}\n",
+        "{title}: {origin}.\n{wrong} of the {} shown have a wrong label; {:.1}% of all have.\nWritten: {written}\n",
         least.len(),
         100.0 * parts.realized_noise
     ));
