@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use image::imageops::{self, FilterType};
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{GenericImageView, ImageFormat, RgbImage};
 
 /// A rectangle of whole pixels in an image.
@@ -50,9 +51,18 @@ impl DecodedImage {
     /// When `area` is not within the image.
     #[must_use]
     pub fn resized(&self, area: PixelBox, width: u32, height: u32) -> Self {
-        let PixelBox { left, top, width: columns, height: rows } = area;
-        let view = self.0.view(left, top, columns, rows);
-        Self(imageops::resize(&*view, width, height, FilterType::Triangle))
+        let scaled = || -> Result<RgbImage, Box<dyn std::error::Error>> {
+            let whole = ImageRef::new(self.width(), self.height(), self.rgb(), PixelType::U8x3)?;
+            let part = CroppedImage::new(&whole, area.left, area.top, area.width, area.height)?;
+            let mut out = Image::new(width, height, PixelType::U8x3);
+            let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+            Resizer::new().resize(&part, &mut out, &bilinear)?;
+            RgbImage::from_raw(width, height, out.into_vec()).ok_or_else(|| "too few bytes".into())
+        };
+        Self(
+            scaled()
+                .unwrap_or_else(|error| panic!("{area:?} of an image of {:?}: {error}", self.0.dimensions())),
+        )
     }
 
     /// The part of this image in `area`.
