@@ -45,12 +45,12 @@ pub(crate) struct RunArgs {
     /// Epochs between re-readings of the features in the final training; 0 never re-reads
     #[arg(long)]
     refresh: Option<usize>,
-    /// Units computed side by side; each gets its share of the threads [default: one a core for digits and text on
-    /// the CPU, else one a device]
+    /// Units computed side by side; each gets its share of the threads [default: one a core for digits, text and
+    /// small images in folders on the CPU, else one a device]
     #[arg(long)]
     jobs: Option<usize>,
     /// Where the journal and the results go; what is finished there is not computed again
-    /// [default: runs/TASK-PROFILE-DATASET; no dataset for text]
+    /// [default: runs/TASK-PROFILE-DATASET; no dataset for text and folders]
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
