@@ -95,14 +95,14 @@ fn table_2_has_the_four_networks_of_the_paper() {
 #[test]
 fn a_rule_that_is_kept_is_used_elsewhere_and_survives_a_kill() {
     let folder = tempdir().unwrap();
-    // With these settings a rule is kept on the source.
+    // Whole images that never change: the source learns the wrong labels, and its rule gains 16 points of validation accuracy.
     let flags = [
         "--networks",
-        "resnet8-8-16-32,six-conv",
+        "six-conv,resnet8",
         "--sources",
-        "six-conv",
+        "resnet8",
         "--noise",
-        "0.6",
+        "0.4",
         "--epochs",
         "20",
         "--trials",
@@ -113,6 +113,8 @@ fn a_rule_that_is_kept_is_used_elsewhere_and_survives_a_kill() {
         "100",
         "--val-labels",
         "clean",
+        "--crops",
+        "1",
         "--crop-scale",
         "1",
     ];
@@ -122,15 +124,15 @@ fn a_rule_that_is_kept_is_used_elsewhere_and_survives_a_kill() {
     let column = |name: &str, network: &str| {
         all.iter().find(|cell| cell["column"] == name && cell["network"] == network).unwrap()
     };
-    let own = column("ss-self", "six-conv");
+    let own = column("ss-self", "resnet8");
     assert_eq!((&own["kept"], &own["search"]["kept"]), (&true.into(), &true.into()));
     assert!(own["rule"]["coefficients"].is_array());
-    assert_ne!(own["top5_last"], column("baseline", "six-conv")["top5_last"]);
+    assert_ne!(own["top1_last"], column("baseline", "resnet8")["top1_last"]);
     // The journal ends with the network that uses the rule: computed again, from the rule in the journal, it is the same.
     let journal = folder.path().join("cells.jsonl");
     let text = fs::read_to_string(&journal).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines.last().unwrap().contains(r#"{"ss-from":"six-conv"}"#));
+    assert!(lines.last().unwrap().contains(r#"{"ss-from":"resnet8"}"#));
     fs::write(&journal, lines[..lines.len() - 1].join("\n") + "\n").unwrap();
     run();
     assert_eq!(all, cells(folder.path()));
