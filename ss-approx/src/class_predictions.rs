@@ -11,6 +11,8 @@ use candle_core::{D, Tensor};
 
 /// Images a forward pass.
 const BATCH: usize = 256;
+/// Logits that wait on a device before they come over, 64 MiB of them.
+const WAITING: usize = 1 << 24;
 
 /// What a network says of a set of images, in evaluation mode and without augmentation. It does not know their labels:
 /// one set of predictions can be judged by several.
@@ -29,40 +31,50 @@ impl ClassPredictions {
         normalisation: &Normalisation,
         device: &Device,
     ) -> Result<Self> {
-        if let Device::Candle(_) = device {
-            return Self::on_device(network, images, normalisation, device);
-        }
-        let classes = images.classes();
-        let mut logits = Vec::with_capacity(images.len() * classes);
-        let mut hidden_sq_norm = Vec::with_capacity(images.len());
-        for first in (0..images.len()).step_by(BATCH) {
-            let last = (first + BATCH).min(images.len());
-            let x = normalisation.range(images, first, last, device)?;
-            let out = network.forward(&x, Mode::Eval)?;
-            logits.extend(out.logits.flatten_all()?.to_vec1::<f32>()?);
-            hidden_sq_norm.extend(out.hidden.sqr()?.sum(D::Minus1)?.to_vec1::<f32>()?);
-        }
-        Ok(Self { logits, classes, hidden_sq_norm })
+        let inputs = (0..images.len())
+            .step_by(BATCH)
+            .map(|first| normalisation.range(images, first, (first + BATCH).min(images.len()), device));
+        Self::of_inputs(network, inputs, images.classes(), device)
     }
 
-    /// All batches are computed before the results come over, in two pieces.
-    fn on_device(
+    /// Runs `network`, of `classes` classes, over batches of images.
+    pub(crate) fn of_inputs(
         network: &dyn Network,
-        images: &ImageSet,
-        normalisation: &Normalisation,
+        inputs: impl Iterator<Item = Result<Tensor>>,
+        classes: usize,
         device: &Device,
     ) -> Result<Self> {
-        let (mut logits, mut hidden_sq_norm) = (Vec::new(), Vec::new());
-        for first in (0..images.len()).step_by(BATCH) {
-            let last = (first + BATCH).min(images.len());
-            let x = normalisation.range(images, first, last, device)?;
-            let out = network.forward(&x, Mode::Eval)?;
+        let mut seen = Self { logits: Vec::new(), classes, hidden_sq_norm: Vec::new() };
+        let (mut logits, mut norms, mut waiting) = (Vec::new(), Vec::new(), 0);
+        // From a device results come over in few pieces, between which it need not wait.
+        let most = if matches!(device, Device::Candle(_)) { WAITING } else { 1 };
+        for x in inputs {
+            let out = network.forward(&x?, Mode::Eval)?;
+            waiting += out.logits.elem_count();
             logits.push(out.logits);
-            hidden_sq_norm.push(out.hidden.sqr()?.sum(D::Minus1)?);
+            norms.push(out.hidden.sqr()?.sum(D::Minus1)?);
+            if waiting >= most {
+                seen.take(&mut logits, &mut norms)?;
+                waiting = 0;
+            }
         }
-        let logits = Tensor::cat(&logits, 0)?.flatten_all()?.to_vec1::<f32>()?;
-        let hidden_sq_norm = Tensor::cat(&hidden_sq_norm, 0)?.to_vec1::<f32>()?;
-        Ok(Self { logits, classes: images.classes(), hidden_sq_norm })
+        seen.take(&mut logits, &mut norms)?;
+        Ok(seen)
+    }
+
+    /// Adds the results of some batches.
+    fn take(&mut self, logits: &mut Vec<Tensor>, norms: &mut Vec<Tensor>) -> Result<()> {
+        let values = |tensors: &mut Vec<Tensor>| -> Result<Vec<f32>> {
+            let joined = match std::mem::take(tensors).as_slice() {
+                [] => return Ok(Vec::new()),
+                [only] => only.clone(),
+                several => Tensor::cat(several, 0)?,
+            };
+            Ok(joined.flatten_all()?.to_vec1::<f32>()?)
+        };
+        self.logits.extend(values(logits)?);
+        self.hidden_sq_norm.extend(values(norms)?);
+        Ok(())
     }
 
     /// Row-major logits `[n, classes]`.

@@ -56,6 +56,9 @@ pub enum Error {
     /// An error of an [`Objective`](crate::Objective) from elsewhere.
     #[error(transparent)]
     Objective(Box<dyn std::error::Error + Send + Sync>),
+    /// An error of the data, such as an image that cannot be decoded.
+    #[error(transparent)]
+    Data(#[from] ss_data::Error),
     /// An error of the networks.
     #[error(transparent)]
     Model(#[from] ss_models::Error),

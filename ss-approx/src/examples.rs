@@ -56,7 +56,7 @@ pub trait Examples: Debug + Send + Sync {
     /// [`Error::InvalidSetting`](crate::Error::InvalidSetting) with the scores that it has.
     fn check_score(&self, score: Score) -> Result<()>;
 
-    /// The images, where that is what the instances are: for whoever needs one label an instance.
+    /// The images, where the instances are images in memory: for whoever needs one label an instance.
     fn as_images(&self) -> Option<&ImageExamples> {
         None
     }

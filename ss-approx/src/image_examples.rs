@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 use rayon::prelude::*;
-use ss_data::{ImageSet, ImageShape};
+use ss_data::{DecodedImage, ImageSet, ImageShape};
 use ss_models::{InputShape, Network, NetworkSpec, Parameters};
 use ss_sampler::Draw;
 use ss_seed::Stream;
@@ -73,6 +73,23 @@ impl Normalisation {
             }
         };
         Ok(EpochBatches(place))
+    }
+
+    /// Writes a colour image as normalised planes to `out`, `[3, height, width]`, mirrored where `flip` says so.
+    pub(crate) fn write_decoded(&self, image: &DecodedImage, flip: bool, out: &mut [f32]) {
+        let width = image.width() as usize;
+        let plane = width * image.height() as usize;
+        for (c, out) in out.chunks_exact_mut(plane).enumerate() {
+            let (scale, offset) = (self.inv_std[c], -self.mean[c] * self.inv_std[c]);
+            for (row, pixels) in out.chunks_exact_mut(width).zip(image.rgb().chunks_exact(3 * width)) {
+                for (value, pixel) in row.iter_mut().zip(pixels.chunks_exact(3)) {
+                    *value = f32::from(pixel[c]) * scale + offset;
+                }
+                if flip {
+                    row.reverse();
+                }
+            }
+        }
     }
 
     fn affine(&self, device: &Device) -> Result<Affine> {

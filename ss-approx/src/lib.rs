@@ -17,6 +17,8 @@
 //! | [`device`], [`device_choice`] | the CPU on kernels of ours, or any device of candle with the images on it |
 //! | [`examples`] | [`Examples`]: what a task brings, the instances that are trained on or judged by |
 //! | [`image_examples`] | labelled images with their normalisation; assembling augmented batches |
+//! | [`file_examples`] | labelled images on disk, decoded by other threads ahead of the trainer |
+//! | [`random_resized_crop`] | crops of any size and place |
 //! | `token_windows` | windows of text |
 //! | [`augment`] | crops and flips keyed by (epoch, example, copy) |
 //! | [`schedule`] | the learning rate over a run |
@@ -29,6 +31,7 @@
 //! | [`uniform_run`] | the baseline run and its two checkpoints |
 //! | [`shared_start`] | fine-tuning trials |
 
+mod ahead;
 pub mod augment;
 pub mod class_predictions;
 pub mod config;
@@ -37,11 +40,13 @@ pub mod device_choice;
 mod epoch_loss;
 pub mod error;
 pub mod examples;
+pub mod file_examples;
 pub mod full_run;
 pub mod image_examples;
 pub mod objective;
 pub mod optimiser;
 pub mod predictions;
+pub mod random_resized_crop;
 mod resident;
 pub mod sampling;
 pub mod schedule;
@@ -59,11 +64,13 @@ pub use device::{Device, Precision};
 pub use device_choice::{DeviceChoice, Opened};
 pub use error::{Error, Result};
 pub use examples::{Batches, Examples};
+pub use file_examples::{FileExamples, View};
 pub use full_run::FullRun;
 pub use image_examples::ImageExamples;
 pub use objective::{Batch, CrossEntropy, Objective};
 pub use optimiser::{Optimiser, OptimiserKind};
 pub use predictions::Predictions;
+pub use random_resized_crop::RandomResizedCrop;
 pub use sampling::{Refresh, Sampling};
 pub use schedule::LearningRate;
 pub use score::Score;

@@ -44,7 +44,7 @@ pub enum Error {
     },
     /// The data of another task.
     #[error(
-        "the method learns from one label an image, and the training data are no images: use baseline, oracle or ss"
+        "the method learns from one label an image in memory, and the training data are none: use baseline, oracle or ss"
     )]
     NotImages,
     /// An error of training.

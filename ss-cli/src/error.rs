@@ -17,8 +17,8 @@ pub enum Error {
         /// The values allowed.
         expected: &'static str,
     },
-    /// Images were needed and the task has none.
-    #[error("the data of this task are no images; use methods and reports that need no labels of classes")]
+    /// Images in memory were needed and the task has none.
+    #[error("the data of this task are no images in memory; use methods and reports that need none")]
     NotImages,
     /// No trial of a search gave a score.
     #[error("all {trials} trials of the search failed; the last: {reason}")]

@@ -138,7 +138,7 @@ impl Experiment {
     /// The training images.
     ///
     /// # Errors
-    /// [`Error::NotImages`] for another task.
+    /// [`Error::NotImages`] for another task, and for images on disk.
     pub fn train_images(&self) -> Result<&ImageExamples> {
         self.train.as_images().ok_or(Error::NotImages)
     }
@@ -161,7 +161,7 @@ impl Experiment {
     }
 }
 
-fn check_some_right(wrong: &[bool], rate: f64) -> Result<()> {
+pub(crate) fn check_some_right(wrong: &[bool], rate: f64) -> Result<()> {
     if wrong.iter().all(|&wrong| wrong) {
         return Err(Error::InvalidSetting {
             setting: "--noise",

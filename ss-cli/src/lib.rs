@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`recipe`] | networks, schedules and search budgets for each known dataset |
 //! | [`experiment`] | a dataset, split, with its label noise; text with spoilt windows |
+//! | [`folder_experiment`] | the same of images that stay on disk, or of crops of them |
 //! | [`noise_source`] | wrong labels, made at a rate or read from a file |
 //! | [`from_logits`] | features from the logits of a network that was trained elsewhere |
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
@@ -28,6 +29,7 @@ pub mod device_flags;
 pub mod error;
 pub mod experiment;
 pub mod external_study;
+pub mod folder_experiment;
 pub mod from_logits;
 pub mod inspect;
 pub mod method;
@@ -46,6 +48,7 @@ pub mod study;
 pub use device_flags::DeviceFlags;
 pub use error::{Error, Result};
 pub use experiment::{Experiment, ExperimentConfig, TextExperiment, ValidationLabels};
+pub use folder_experiment::{FolderExperiment, FolderParts};
 pub use method::{Method, MethodResult, Perplexity, Setup};
 pub use noise_source::{AnnotatedLabels, NoiseSource};
 pub use recipe::Recipe;

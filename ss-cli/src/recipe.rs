@@ -140,6 +140,28 @@ impl Recipe {
         }
     }
 
+    /// The defaults for images on disk: ImageNet at its usual scale, 90 epochs of batches of 256 (He et al. 2016; the public text of
+    /// the paper does not give its schedule). Validation images are held out of the training images. Crops are random, whatever
+    /// the recipe says; it says whether images are mirrored.
+    pub fn for_image_folder() -> Self {
+        Self {
+            network: NetworkSpec::ResNet(ResNetConfig::resnet18().for_imagenet()),
+            train: TrainSettings {
+                epochs: 90,
+                batch_size: 256,
+                weight_decay: 1e-4,
+                augmentation: Augmentation { crop_padding: 0, flip: true },
+                ..TrainSettings::default()
+            },
+            train_size: None,
+            validation_size: 50_000,
+            trials: 40,
+            start_epoch: 45,
+            reference_until: 45,
+            ..Self::for_dataset(DatasetKind::FashionMnist)
+        }
+    }
+
     /// The paper's scale: all images, a wide residual network (16 layers deep and 4 wide on grey images, 28 and 10 on
     /// colour ones) and 200 epochs; 40 trials of 5 epochs cost one full training. The public text of the paper does not
     /// give its schedule: these numbers are those of the wide residual networks themselves (Zagoruyko & Komodakis 2016).

@@ -24,60 +24,97 @@ const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "pgm", "ppm", "pbm", "pnm"]
 /// No `train` folder, fewer than two classes, a class without images, an image that cannot be decoded (by
 /// file), a test class unknown in training, `side` zero.
 pub fn load_image_folder(dir: &Path, side: usize) -> Result<Dataset> {
-    let train_dir = dir.join("train");
-    if !train_dir.is_dir() {
-        return Err(Error::DatasetNotFound {
-            dataset: "image folder".into(),
-            looked_for: "train/<class>/*.{jpg,png}".into(),
-            searched: dir.display().to_string(),
-            remedy: "put the images of each class into a folder of its own below train".into(),
-        });
-    }
-    let classes: Vec<String> = entries(&train_dir)?
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .collect();
-    if classes.len() < 2 {
-        return Err(Error::Setting {
-            name: "number of class folders",
-            value: classes.len().to_string(),
-            expected: "at least two".into(),
-        }
-        .in_file(&train_dir));
-    }
-    let test_dir = ["test", "val"].iter().map(|name| dir.join(name)).find(|path| path.is_dir());
-    let train = load_part(&train_dir, &classes, side)?;
-    let test = test_dir.map(|path| load_part(&path, &classes, side)).transpose()?;
-    let name = dir.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy().into_owned());
-    Ok(Dataset { name, train, test })
+    let folders = ClassFolders::list(dir)?;
+    let load = |part: &Part| load_part(part, folders.classes.len(), side);
+    let train = load(&folders.train)?;
+    let test = folders.test.as_ref().map(load).transpose()?;
+    Ok(Dataset { name: folders.name, train, test })
 }
 
-fn load_part(dir: &Path, classes: &[String], side: usize) -> Result<ImageSet> {
-    let mut files: Vec<(PathBuf, u32)> = Vec::new();
-    for folder in entries(dir)?.into_iter().filter(|path| path.is_dir()) {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let label = classes.iter().position(|class| *class == name).ok_or_else(|| Error::Corrupt {
-            path: folder.clone(),
-            expected: "the name of a class folder of train".into(),
-            found: format!("`{name}`"),
-            remedy: "rename the folder or remove it",
-        })?;
-        let images: Vec<PathBuf> = entries(&folder)?.into_iter().filter(|path| is_image(path)).collect();
-        if images.is_empty() {
-            let what = format!("the class folder (files *.{})", EXTENSIONS.join(", *."));
-            return Err(Error::Empty { what }.in_file(&folder));
+/// The class folders of a dataset and the images in them, none of which has been looked at.
+#[derive(Debug)]
+pub(crate) struct ClassFolders {
+    /// What the folder of the dataset is called.
+    pub(crate) name: String,
+    /// At least two, in order of name.
+    pub(crate) classes: Vec<String>,
+    pub(crate) train: Part,
+    pub(crate) test: Option<Part>,
+}
+
+/// One part of a dataset: the images of every class folder in order of name, each with its class.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) dir: PathBuf,
+    pub(crate) files: Vec<(PathBuf, u32)>,
+}
+
+impl ClassFolders {
+    /// Lists `train` and, where there is one, `test` or else `val`.
+    pub(crate) fn list(dir: &Path) -> Result<Self> {
+        let train_dir = dir.join("train");
+        if !train_dir.is_dir() {
+            return Err(Error::DatasetNotFound {
+                dataset: "image folder".into(),
+                looked_for: "train/<class>/*.{jpg,png}".into(),
+                searched: dir.display().to_string(),
+                remedy: "put the images of each class into a folder of its own below train".into(),
+            });
         }
-        files.extend(images.into_iter().map(|path| (path, label as u32)));
+        let classes: Vec<String> = entries(&train_dir)?
+            .into_iter()
+            .filter(|path| path.is_dir())
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        if classes.len() < 2 {
+            return Err(Error::Setting {
+                name: "number of class folders",
+                value: classes.len().to_string(),
+                expected: "at least two".into(),
+            }
+            .in_file(&train_dir));
+        }
+        let test_dir = ["test", "val"].iter().map(|name| dir.join(name)).find(|path| path.is_dir());
+        let train = Part::list(train_dir, &classes)?;
+        let test = test_dir.map(|dir| Part::list(dir, &classes)).transpose()?;
+        let name =
+            dir.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy().into_owned());
+        Ok(Self { name, classes, train, test })
     }
+}
+
+impl Part {
+    fn list(dir: PathBuf, classes: &[String]) -> Result<Self> {
+        let mut files: Vec<(PathBuf, u32)> = Vec::new();
+        for folder in entries(&dir)?.into_iter().filter(|path| path.is_dir()) {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let label = classes.iter().position(|class| *class == name).ok_or_else(|| Error::Corrupt {
+                path: folder.clone(),
+                expected: "the name of a class folder of train".into(),
+                found: format!("`{name}`"),
+                remedy: "rename the folder or remove it",
+            })?;
+            let images: Vec<PathBuf> = entries(&folder)?.into_iter().filter(|path| is_image(path)).collect();
+            if images.is_empty() {
+                let what = format!("the class folder (files *.{})", EXTENSIONS.join(", *."));
+                return Err(Error::Empty { what }.in_file(&folder));
+            }
+            files.extend(images.into_iter().map(|path| (path, label as u32)));
+        }
+        Ok(Self { dir, files })
+    }
+}
+
+fn load_part(part: &Part, classes: usize, side: usize) -> Result<ImageSet> {
     let shape = ImageShape::new(3, side, side);
-    let decoded: Vec<Result<Vec<u8>>> = files.par_iter().map(|(path, _)| load_image(path, shape)).collect();
-    let mut pixels = Vec::with_capacity(files.len() * shape.bytes());
+    let decoded: Vec<Result<Vec<u8>>> =
+        part.files.par_iter().map(|(path, _)| load_image(path, shape)).collect();
+    let mut pixels = Vec::with_capacity(part.files.len() * shape.bytes());
     for image in decoded {
         pixels.extend(image?);
     }
-    let labels = files.iter().map(|&(_, label)| label).collect();
-    ImageSet::new(shape, classes.len(), pixels, labels).map_err(|error| error.in_file(dir))
+    let labels = part.files.iter().map(|&(_, label)| label).collect();
+    ImageSet::new(shape, classes, pixels, labels).map_err(|error| error.in_file(&part.dir))
 }
 
 fn load_image(path: &Path, shape: ImageShape) -> Result<Vec<u8>> {

@@ -7,7 +7,7 @@
 //! | to get | use |
 //! |---|---|
 //! | digits (embedded), Fashion-MNIST, CIFAR-10, CIFAR-100 | [`load`] with a [`DatasetKind`] |
-//! | images in class folders | [`load_image_folder`] |
+//! | images in class folders | in memory: [`load_image_folder`]; on disk: [`FileDataset`] |
 //! | training, validation and test parts | [`split`] |
 //! | text: words, vocabularies, windows of tokens, windows spoilt at a known rate | [`text`] |
 //! | wrong labels at a known rate | [`LabelNoise::apply`]; from a file: [`read_labels`], [`NoisyLabels::from_labels`] |
@@ -41,14 +41,18 @@ pub mod cifar;
 mod class_names;
 mod columns;
 mod dataset;
+mod decoded_image;
 pub mod digits;
 mod error;
 pub mod fashion_mnist;
+mod file_dataset;
 mod fnv;
 mod id_check;
 mod idx;
 mod image_decode;
+mod image_files;
 mod image_folder;
+mod image_folder_writer;
 mod image_parquet;
 mod image_set;
 mod in_order;
@@ -70,9 +74,13 @@ mod weights_writer;
 
 pub use atomic::write_atomically;
 pub use dataset::{Dataset, DatasetKind, load};
+pub use decoded_image::{DecodedImage, PixelBox};
 pub use error::{Error, Result};
+pub use file_dataset::{FileDataset, FileSplit, OpenFolder};
 pub use id_check::IdCheck;
+pub use image_files::ImageFiles;
 pub use image_folder::load_image_folder;
+pub use image_folder_writer::write_image_folder;
 pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
 pub use index_file::{IndexFormat, write_indices, write_indices_to};
 pub use journal_file::{JournalFile, LockedJournal};

@@ -61,49 +61,67 @@ pub struct Split {
 /// Sizes of zero, sizes beyond what the dataset has, no test size where no test set is published, or a
 /// training or validation part with a single class.
 pub fn split(dataset: &Dataset, sizes: SplitSizes, seed: Seed) -> Result<Split> {
-    let source = dataset.train.len();
-    let order = permutation(source, seed.stream("split"));
-    let (test_of, test_rows, pool) = match (&dataset.test, sizes.test) {
-        (Some(test), None) => (test, (0..test.len()).collect(), order.as_slice()),
-        (Some(test), Some(size)) => {
-            let name = dataset.name.as_str();
-            check_sizes(name, "published test images", test.len(), &[("test", size)])?;
-            let mut rows = permutation(test.len(), seed.stream("split-test"));
-            rows.truncate(size);
-            (test, rows, order.as_slice())
-        }
-        (None, Some(size)) => {
-            check_sizes(&dataset.name, "images", source, &[("test", size)])?;
-            let (rows, pool) = order.split_at(size);
-            (&dataset.train, rows.to_vec(), pool)
-        }
-        (None, None) => {
-            return Err(Error::Setting {
-                name: "test size",
-                value: "none".into(),
-                expected: format!("a number, {} has no published test images", dataset.name),
-            });
-        }
-    };
-    let train_size = sizes.train.unwrap_or(pool.len().saturating_sub(sizes.validation).max(1));
-    let wanted = [("validation", sizes.validation), ("train", train_size)];
-    check_sizes(&dataset.name, "images to train on and to validate with", pool.len(), &wanted)?;
-    let (validation_rows, rest) = pool.split_at(sizes.validation);
-    let train_rows = &rest[..train_size];
-
-    let train = dataset.train.select(train_rows);
-    let validation = dataset.train.select(validation_rows);
+    let test = dataset.test.as_ref().map(|test| test.len());
+    let rows = split_rows(&dataset.name, dataset.train.len(), test, sizes, seed)?;
+    let train = dataset.train.select(&rows.train);
+    let validation = dataset.train.select(&rows.validation);
     train.check_two_classes("the training part")?;
     validation.check_two_classes("the validation part")?;
     let ids = |rows: &[usize]| rows.iter().map(|&row| row as u64).collect();
     Ok(Split {
         train,
         validation,
-        test: test_of.select(&test_rows),
-        train_ids: ids(train_rows),
-        validation_ids: ids(validation_rows),
-        test_ids: ids(&test_rows),
+        test: dataset.test.as_ref().unwrap_or(&dataset.train).select(&rows.test),
+        train_ids: ids(&rows.train),
+        validation_ids: ids(&rows.validation),
+        test_ids: ids(&rows.test),
     })
+}
+
+/// Which rows of the published training images (`test`: of the published test images, or where there are none of the training
+/// images too) go where.
+pub(crate) struct SplitRows {
+    pub(crate) train: Vec<usize>,
+    pub(crate) validation: Vec<usize>,
+    pub(crate) test: Vec<usize>,
+}
+
+/// Divides `source` training images and `published` test images of the dataset `name`, as [`split`] does.
+pub(crate) fn split_rows(
+    name: &str,
+    source: usize,
+    published: Option<usize>,
+    sizes: SplitSizes,
+    seed: Seed,
+) -> Result<SplitRows> {
+    let mut pool = permutation(source, seed.stream("split"));
+    let test = match (published, sizes.test) {
+        (Some(test), None) => (0..test).collect(),
+        (Some(test), Some(size)) => {
+            check_sizes(name, "published test images", test, &[("test", size)])?;
+            let mut rows = permutation(test, seed.stream("split-test"));
+            rows.truncate(size);
+            rows
+        }
+        (None, Some(size)) => {
+            check_sizes(name, "images", source, &[("test", size)])?;
+            let rest = pool.split_off(size);
+            std::mem::replace(&mut pool, rest)
+        }
+        (None, None) => {
+            return Err(Error::Setting {
+                name: "test size",
+                value: "none".into(),
+                expected: format!("a number, {name} has no published test images"),
+            });
+        }
+    };
+    let train_size = sizes.train.unwrap_or(pool.len().saturating_sub(sizes.validation).max(1));
+    let wanted = [("validation", sizes.validation), ("train", train_size)];
+    check_sizes(name, "images to train on and to validate with", pool.len(), &wanted)?;
+    let mut train = pool.split_off(sizes.validation);
+    train.truncate(train_size);
+    Ok(SplitRows { train, validation: pool, test })
 }
 
 fn permutation(n: usize, stream: Stream) -> Vec<usize> {

@@ -5,15 +5,20 @@ mod chart;
 mod check_cuda;
 mod fidelity;
 mod figure1;
+mod figure2;
 mod figure3;
+mod folder_settings;
+mod folder_source;
 mod journal;
 mod markdown_table;
+mod network_runs;
 mod outputs;
 mod run_flags;
 mod settings;
 mod statistics;
 mod table1;
 mod table11;
+mod table2;
 mod table5;
 mod table9;
 mod tidy;
@@ -40,6 +45,8 @@ struct Cli {
 enum Task {
     /// Table 1: methods against label noise.
     ReproduceTable1(Box<table1::Args>),
+    /// Table 2: images on disk, samplers searched on one network and used on others.
+    ReproduceTable2(Box<table2::Args>),
     /// Table 5: all of a dataset, and how soon each method reaches what the baseline ends with.
     ReproduceTable5(Box<table5::Args>),
     /// Table 9: the number of optimisation steps E_o.
@@ -48,6 +55,8 @@ enum Task {
     ReproduceTable11(Box<table11::Args>),
     /// Figure 1: wrong labels and sampling probability in the plane of loss and renormalised entropy.
     ReproduceFigure1(Box<figure1::Args>),
+    /// Figure 2: the least sampled images or crops, and sampling probability against the cdf of the loss.
+    ReproduceFigure2(Box<figure2::Args>),
     /// Figure 3: what searches over the cgf, over the cdf and by other optimisers have found after each trial.
     ReproduceFigure3(Box<figure3::Args>),
     /// Transfer: a sampler searched on one network, used on others.
@@ -67,6 +76,8 @@ fn main() -> ExitCode {
         Task::ReproduceTable1(args) => table1::run(*args),
         Task::ReproduceFidelity(args) => fidelity::run(*args),
         Task::ReproduceFigure3(args) => figure3::run(*args),
+        Task::ReproduceTable2(args) => table2::run(*args),
+        Task::ReproduceFigure2(args) => figure2::run(*args),
         Task::ReproduceTable5(args) => table5::run(*args),
         Task::ReproduceTable9(args) => table9::run(*args),
         Task::ReproduceTable11(args) => table11::run(*args),

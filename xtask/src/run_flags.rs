@@ -48,12 +48,12 @@ pub(crate) struct RunArgs {
     /// Epochs between re-readings of the features in the final training; 0 never re-reads
     #[arg(long)]
     refresh: Option<usize>,
-    /// Units computed side by side; each gets its share of the threads [default: one a core for digits and text on
-    /// the CPU, else one a device]
+    /// Units computed side by side; each gets its share of the threads [default: one a core for digits, text and
+    /// small images in folders on the CPU, else one a device]
     #[arg(long)]
     jobs: Option<usize>,
     /// Where the journal and the results go; what is finished there is not computed again
-    /// [default: runs/TASK-PROFILE-DATASET; no dataset for text]
+    /// [default: runs/TASK-PROFILE-DATASET; no dataset for text and folders]
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -92,6 +92,11 @@ impl RunArgs {
         if let Some(every) = self.refresh {
             recipe.refresh = (every > 0).then_some(every);
         }
+    }
+
+    /// The network asked for, for tasks that have several.
+    pub(crate) fn network(&self) -> Option<&NetworkSpec> {
+        self.network.as_ref()
     }
 
     /// The rule that is searched.

@@ -241,7 +241,7 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
             return Err(Error::InvalidSetting {
                 setting: "method",
                 found: method.to_string(),
-                expected: "baseline, oracle or ss: the rivals learn from one label an image, which this task has not",
+                expected: "baseline, oracle or ss: the rivals learn from one label an image in memory, which this task has not",
             });
         }
     }

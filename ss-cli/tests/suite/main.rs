@@ -15,6 +15,7 @@ mod external_study;
 mod features;
 mod finalists;
 mod fixtures;
+mod image_files;
 mod inspect;
 mod optuna;
 mod out_of_core;

@@ -7,6 +7,7 @@ mod artefacts;
 mod cifar;
 mod fashion_mnist;
 mod fixtures;
+mod image_files;
 mod image_folder;
 mod image_sets;
 mod journal_file;

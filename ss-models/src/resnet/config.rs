@@ -73,6 +73,12 @@ impl ResNetConfig {
         Self { design, widths: design.widths.to_vec(), cardinality: None, stem: Stem::Small }
     }
 
+    /// The same with the stem for images of ImageNet's size.
+    #[must_use]
+    pub fn for_imagenet(self) -> Self {
+        Self { stem: Stem::ImageNet, ..self }
+    }
+
     /// Parses `resnetDEPTH[-WIDTHS][-imagenet]` and `seresnext50-GxWd[-WIDTHS][-imagenet]`; `None` for other
     /// names.
     pub(crate) fn parse(name: &str) -> Result<Option<Self>> {

@@ -1,9 +1,7 @@
 //! `reproduce-transfer`: a sampler searched on one network and used on others, the small form of Table 2.
 //!
-//! A rule is a function of ranks, so on another network it is applied to the ranks of that network's own features:
-//! no trial is made there. Like a rule that was searched, it is kept only where the model trained under it beats the
-//! baseline on validation data. What is transferred is what the method ends with on the source: its rule where the model
-//! trained under it was kept there, uniform sampling where it was not.
+//! What is transferred is what the method ends with on the source: its rule where the model trained under it was kept there,
+//! uniform sampling where it was not.
 
 mod render;
 
@@ -12,19 +10,16 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use ss_approx::Device;
-use ss_approx::Sampling;
-use ss_approx::sampling::rank;
-use ss_cli::method::{self, Event, Timed, TimedUniformRun};
 use ss_cli::progress::{Part, Progress, print};
-use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchOutcome, Setup};
+use ss_cli::{MethodResult, Recipe, Setup};
 use ss_data::{Dataset, DatasetKind, LabelNoise, NoiseKind};
 use ss_models::NetworkSpec;
-use ss_sampler::{SamplerParams, Weights};
 use ss_seed::Seed;
 
 use crate::journal::{self, Place};
+use crate::network_runs::{Found, NetworkRuns};
 use crate::settings::{self, Settings};
-use crate::{training_events, workers};
+use crate::workers;
 
 /// Flags of `reproduce-transfer`.
 #[derive(Debug, clap::Args)]
@@ -171,7 +166,7 @@ impl Plan {
     ) -> Result<()> {
         let root = Seed::new(seed);
         let experiment = self.settings.experiment(dataset, self.noise.into(), root)?;
-        let mut source: Option<Source> = None;
+        let mut source: Option<Found> = None;
         for network in &self.networks {
             let recipe = Recipe { network: network.clone(), ..self.settings.recipe.clone() };
             let setup = Setup {
@@ -190,86 +185,22 @@ impl Plan {
                 kept,
                 result,
             };
-            let bench = Bench { experiment: &experiment, setup, part };
-            let uniform = bench.uniform()?;
-            let judged = bench.judge(Method::Baseline, &uniform.run.run, uniform.seconds)?;
-            keep(cell(Column::Baseline, None, judged.clone()))?;
-            keep(cell(Column::Oracle, None, bench.oracle()?))?;
-            let mut outcome = bench.search(&uniform)?;
-            let own = bench.train_found(&uniform, &mut outcome)?;
+            let runs = NetworkRuns { experiment: &experiment, setup, part };
+            let uniform = runs.uniform()?;
+            keep(cell(Column::Baseline, None, runs.baseline(&uniform)?))?;
+            keep(cell(Column::Oracle, None, runs.oracle()?))?;
+            let mut outcome = runs.search(&uniform)?;
+            let own = runs.train_found(&uniform, &mut outcome)?;
             let kept = own.search.as_ref().map(|search| search.kept);
-            keep(cell(Column::SsSelf, kept, own))?;
+            keep(cell(Column::SsSelf, kept, own.clone()))?;
             match &source {
-                // Where uniform sampling was the choice, no model is kept either.
-                None if kept == Some(true) => source = Some(Source::Rule(Box::new(outcome.params))),
-                None => source = Some(Source::Uniform),
-                Some(Source::Uniform) => {
-                    keep(cell(Column::SsSource, Some(false), MethodResult { method: Method::Ss, ..judged }))?;
-                }
-                Some(Source::Rule(params)) => {
-                    let (kept, result) = bench.train_under(&uniform, params)?;
+                None => source = Some(Found::of(outcome, &own)),
+                Some(found) => {
+                    let (kept, result) = runs.train_under(&uniform, found)?;
                     keep(cell(Column::SsSource, Some(kept), result))?;
                 }
             }
         }
         Ok(())
-    }
-}
-
-/// What the method ends with on the source network.
-enum Source {
-    /// No rule, or one whose model was not kept: on any network the baseline, bit for bit.
-    Uniform,
-    Rule(Box<SamplerParams>),
-}
-
-/// One network on the data of one seed.
-struct Bench<'a> {
-    experiment: &'a Experiment,
-    setup: Setup<'a>,
-    part: &'a Part<'a>,
-}
-
-impl Bench<'_> {
-    fn show(&self) -> impl FnMut(Event) + '_ {
-        |event| training_events::show(self.part, event, self.setup.recipe)
-    }
-
-    fn uniform(&self) -> Result<TimedUniformRun> {
-        Ok(method::uniform_run(&self.setup.trainer()?, self.setup, &mut self.show())?)
-    }
-
-    fn judge(&self, method: Method, run: &ss_approx::FullRun, seconds: f64) -> Result<MethodResult> {
-        Ok(method::judge(&self.setup.trainer()?, self.experiment, method, run, seconds)?)
-    }
-
-    fn oracle(&self) -> Result<MethodResult> {
-        let clean = self.experiment.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect();
-        let sampling = Sampling::Fixed(Weights::new(clean)?);
-        let trainer = self.setup.trainer()?;
-        let Timed { run, seconds } =
-            method::full_run(&trainer, self.setup, Method::Oracle, sampling, &mut self.show())?;
-        self.judge(Method::Oracle, &run, seconds)
-    }
-
-    fn search(&self, uniform: &TimedUniformRun) -> Result<SearchOutcome> {
-        Ok(method::find(&self.setup.trainer()?, self.setup, &uniform.run, &mut self.show())?.run)
-    }
-
-    fn train_found(&self, uniform: &TimedUniformRun, outcome: &mut SearchOutcome) -> Result<MethodResult> {
-        Ok(method::train_found(&self.setup.trainer()?, self.setup, uniform, outcome, &mut self.show())?)
-    }
-
-    /// A rule that was searched elsewhere, on this network's features: whether its model is kept, and the result.
-    fn train_under(&self, uniform: &TimedUniformRun, params: &SamplerParams) -> Result<(bool, MethodResult)> {
-        let trainer = self.setup.trainer()?;
-        let weights = rank(self.setup.spec, &uniform.run.features)?.weights(params)?;
-        let rule =
-            method::train_under(&trainer, self.setup, &uniform.run, params, &weights, &mut self.show())?;
-        let result = match rule.training.filter(|_| rule.kept) {
-            Some(Timed { run, seconds }) => self.judge(Method::Ss, &run, seconds)?,
-            None => self.judge(Method::Ss, &uniform.run.run, uniform.seconds)?,
-        };
-        Ok((rule.kept, result))
     }
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod bench_bo;
 mod bench_scale;
 mod bench_search;
+mod folders;
 mod other_tables;
 mod report;
 mod reproducible;
