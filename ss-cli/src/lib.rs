@@ -6,7 +6,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`recipe`] | networks, schedules and search budgets for each known dataset |
-//! | [`experiment`] | a dataset, split, with its label noise; text with spoilt windows |
+//! | [`experiment`] | a dataset, split, with its label noise; text with spoilt windows; images tested on classes of their own |
 //! | [`noise_source`] | wrong labels, made at a rate or read from a file |
 //! | [`from_logits`] | features from the logits of a network that was trained elsewhere |
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
@@ -45,8 +45,10 @@ pub mod study;
 
 pub use device_flags::DeviceFlags;
 pub use error::{Error, Result};
-pub use experiment::{Experiment, ExperimentConfig, TextExperiment, ValidationLabels};
-pub use method::{Method, MethodResult, Perplexity, Setup};
+pub use experiment::{
+    EmbeddingExperiment, Experiment, ExperimentConfig, TestImages, TextExperiment, ValidationLabels,
+};
+pub use method::{EmbeddingProtocol, Method, MethodResult, Perplexity, Setup};
 pub use noise_source::{AnnotatedLabels, NoiseSource};
 pub use recipe::Recipe;
 pub use search::{Pruning, SearchConfig, SearchJournal, SearchOutcome, TrialRecord};

@@ -122,6 +122,44 @@ impl Recipe {
         }
     }
 
+    /// The defaults for the verification of faces in grey images of about 56x46 pixels, a minute or so a training on one core.
+    pub fn for_faces() -> Self {
+        Self {
+            network: NetworkSpec::ResNet(ResNetConfig::resnet8([16, 32, 64])).with_embedding(64),
+            train: TrainSettings {
+                epochs: 40,
+                batch_size: 32,
+                augmentation: Augmentation { crop_padding: 4, flip: true },
+                ..TrainSettings::default()
+            },
+            train_size: None,
+            trials: 20,
+            trial_epochs: 4.0,
+            score: Score::Verification,
+            start_epoch: 20,
+            reference_until: 20,
+            ..Self::for_dataset(DatasetKind::FashionMnist)
+        }
+    }
+
+    /// The defaults for few-shot recognition of characters in grey images of 28x28 pixels.
+    pub fn for_few_shot() -> Self {
+        let faces = Self::for_faces();
+        Self {
+            train: TrainSettings {
+                epochs: 30,
+                batch_size: 64,
+                augmentation: Augmentation { crop_padding: 2, flip: false },
+                ..faces.train
+            },
+            trial_epochs: 2.0,
+            score: Score::NearestCentroid,
+            start_epoch: 15,
+            reference_until: 15,
+            ..faces
+        }
+    }
+
     /// The paper's scale: all images, a wide residual network (16 layers deep and 4 wide on grey images, 28 and 10 on
     /// colour ones) and 200 epochs; 40 trials of 5 epochs cost one full training. The public text of the paper does not
     /// give its schedule: these numbers are those of the wide residual networks themselves (Zagoruyko & Komodakis 2016).

@@ -132,6 +132,19 @@ impl NetworkSpec {
         Ok(Box::new(Classifier { trunk, head }))
     }
 
+    /// This network with an embedding of `dim` dimensions in place of its classifier, at the usual scale of the cosines.
+    ///
+    /// ```
+    /// use ss_models::NetworkSpec;
+    /// let spec: NetworkSpec = "resnet8".parse()?;
+    /// assert_eq!(spec.with_embedding(64).to_string(), "resnet8+embedding-64");
+    /// # Ok::<(), ss_models::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_embedding(self, dim: usize) -> Self {
+        Self::Embedding(EmbeddingConfig { trunk: Box::new(self), dim, scale: EmbeddingConfig::SCALE })
+    }
+
     /// What lies below the classifier, or below the embedding.
     fn trunk(&self, channels: usize, backend: Backend, vb: &VarBuilder) -> Result<Box<dyn Trunk>> {
         Ok(match self {
