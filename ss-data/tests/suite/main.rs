@@ -5,12 +5,14 @@
 
 mod artefacts;
 mod cifar;
+mod faces;
 mod fashion_mnist;
 mod fixtures;
 mod image_folder;
 mod image_sets;
 mod journal_file;
 mod noise;
+mod omniglot;
 mod published;
 mod shards;
 mod split;

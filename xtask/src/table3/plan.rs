@@ -238,11 +238,12 @@ fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_faces();
     match args.profile {
         Profile::Smoke => {
-            recipe.network = "resnet8-4-8-16+embedding-8".parse()?;
+            recipe.network = "resnet8-8-16-16+embedding-8".parse()?;
             recipe.train.augmentation.crop_padding = 1;
+            recipe.train.batch_size = 16;
             recipe.trials = 4;
             recipe.trial_epochs = 1.0;
-            recipe.set_epochs(6);
+            recipe.set_epochs(10);
         }
         Profile::Cpu => {}
         Profile::Paper => {

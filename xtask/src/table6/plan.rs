@@ -191,12 +191,12 @@ impl Plan {
 fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_few_shot();
     if args.profile == Profile::Smoke {
-        recipe.network = "resnet8-4-8-16+embedding-8".parse()?;
+        recipe.network = "resnet8-8-16-16+embedding-8".parse()?;
         recipe.train.augmentation.crop_padding = 1;
-        recipe.train.batch_size = 32;
+        recipe.train.batch_size = 16;
         recipe.trials = 4;
         recipe.trial_epochs = 1.0;
-        recipe.set_epochs(6);
+        recipe.set_epochs(10);
     }
     args.flags.adjust(&mut recipe)?;
     Ok(recipe)
