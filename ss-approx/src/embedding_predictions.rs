@@ -152,8 +152,9 @@ impl EmbeddingPredictions {
     /// mean of `h_i` is `P`, image `i` contributes `2 h_i - P`. The mean is `P` again, and the spread is that which makes the
     /// standard error of a mean the first-order standard error of `P`: `P` is an average over pairs (a U-statistic of two
     /// images), whose variance is `4 Var(h) / n` (Hoeffding 1948) and not the `Var(h) / n` of a mean, since an image that is embedded
-    /// badly spoils all pairs that it is in. The same holds of the difference between two networks on the same images. The
-    /// images are taken for independent given their classes; that other classes could have been drawn is not in it.
+    /// badly spoils all pairs that it is in. The same holds of the difference between two networks on the same images.
+    /// With the classes given the error is somewhat smaller, since that of classes which are easier than others is in the spread too: it
+    /// errs on the safe side.
     ///
     /// # Errors
     /// As [`Truth::check_score`].

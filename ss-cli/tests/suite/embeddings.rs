@@ -35,15 +35,16 @@ fn few_shot(shots: usize) -> EmbeddingProtocol {
 
 fn recipe(score: Score) -> Recipe {
     let mut recipe = Recipe {
-        network: "resnet8-8-16-16+embedding-8".parse().unwrap(),
+        network: "resnet8-8-16-16+embedding-32-s10".parse().unwrap(),
         trials: 4,
         trial_epochs: 1.0,
         score,
         ..Recipe::for_faces()
     };
     recipe.train.batch_size = 16;
+    recipe.train.learning_rate = 0.05;
     recipe.train.augmentation.crop_padding = 1;
-    recipe.set_epochs(10);
+    recipe.set_epochs(20);
     recipe
 }
 

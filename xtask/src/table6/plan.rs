@@ -191,12 +191,13 @@ impl Plan {
 fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_few_shot();
     if args.profile == Profile::Smoke {
-        recipe.network = "resnet8-8-16-16+embedding-8".parse()?;
+        recipe.network = "resnet8-8-16-16+embedding-32-s10".parse()?;
         recipe.train.augmentation.crop_padding = 1;
         recipe.train.batch_size = 16;
+        recipe.train.learning_rate = 0.05;
         recipe.trials = 4;
         recipe.trial_epochs = 1.0;
-        recipe.set_epochs(10);
+        recipe.set_epochs(20);
     }
     args.flags.adjust(&mut recipe)?;
     Ok(recipe)
