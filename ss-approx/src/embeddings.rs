@@ -86,7 +86,7 @@ mod tests {
         assert_eq!((seen.len(), seen.row(0), seen.row(1)), (3, &[0.6, 0.8][..], &[0.0, 0.0][..]));
         assert!((seen.cosine(0, 2) - 0.28).abs() < 1e-15 && seen.cosine(0, 1) == 0.0);
         let message = |values: &[f32], dim| Embeddings::new(values, dim).unwrap_err().to_string();
-        assert!(message(&[1.0, 2.0, f32::NAN, 0.0], 2).contains("row 1"));
+        assert!(message(&[1.0, 2.0, f32::NAN, 0.0], 2).contains("image 1 contains NaN"));
         assert!(message(&[1.0, 2.0, 3.0], 2).contains("3 values") && message(&[], 2).contains("0 values"));
         assert!(Embeddings::new(&[f32::INFINITY], 1).unwrap_err().is_divergence());
     }

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// Columns of pixels [default: 23; 112 for paper]
     #[arg(long)]
     width: Option<usize>,
-    /// People to validate with [default: 5; 100 for paper]
+    /// People to validate with; of few, all are soon told apart, and rules then not [default: 8; 5 for smoke, 100 for paper]
     #[arg(long)]
     val_people: Option<usize>,
     /// People to test on, where there are no --pairs [default: 10]
@@ -103,7 +103,7 @@ impl Plan {
         let recipe = recipe(&args)?;
         let (profile, val_people) = match args.profile {
             Profile::Smoke => ("smoke", 5),
-            Profile::Cpu => ("cpu", 5),
+            Profile::Cpu => ("cpu", 8),
             Profile::Paper => ("paper", 100),
         };
         let mut fars = args.far.clone();
