@@ -147,21 +147,21 @@ impl Recipe {
         }
     }
 
-    /// The defaults for few-shot recognition of characters in grey images of 28x28 pixels, a minute or two a training on one core.
+    /// The defaults for few-shot recognition of characters in grey images of 28x28 pixels, a minute or so a training on one core.
     pub fn for_few_shot() -> Self {
         let (faces, trunk) = (Self::for_faces(), NetworkSpec::ResNet(ResNetConfig::resnet8([16, 32, 64])));
         Self {
             network: trunk.with_embedding(64, MapsAs::Means, 10),
             train: TrainSettings {
-                epochs: 40,
+                epochs: 20,
                 batch_size: 64,
                 augmentation: Augmentation { crop_padding: 2, flip: false },
                 ..faces.train
             },
-            trial_epochs: 2.0,
+            trial_epochs: 1.0,
             score: Score::NearestCentroid,
-            start_epoch: 20,
-            reference_until: 20,
+            start_epoch: 10,
+            reference_until: 10,
             ..faces
         }
     }

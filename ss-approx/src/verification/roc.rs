@@ -55,7 +55,7 @@ impl Roc {
     /// # Ok::<(), ss_approx::Error>(())
     /// ```
     pub fn tar_at(&self, far: f64) -> Option<f64> {
-        // Without a tolerance 0.01 of 100 would not be one of them.
+        // Without a tolerance 0.29 of 100 would be 28 of them.
         let most = far * self.negatives as f64 * (1.0 + 1e-12);
         if !(most >= 1.0 && far <= 1.0) {
             return None;

@@ -6,6 +6,7 @@ use ss_approx::verification::{FoldAccuracy, Roc, deal_folds, fold_accuracy};
 use ss_approx::{EmbeddingPredictions, EpisodeAccuracy, Episodes, Predictions, Truth};
 use ss_seed::Seed;
 
+use super::MethodResult;
 use crate::Result;
 
 /// The measures of a task, each under a name of its own in journals.
@@ -103,6 +104,32 @@ impl Measures {
             }
             (Predictions::Embeddings(last), _, Some(protocol)) => Ok(Some(protocol.measure(last)?)),
             _ => Ok(None),
+        }
+    }
+}
+
+impl MethodResult {
+    /// Perplexities, where the task is text.
+    pub fn perplexity(&self) -> Option<Perplexity> {
+        match self.measures {
+            Some(Measures::Perplexity(perplexity)) => Some(perplexity),
+            _ => None,
+        }
+    }
+
+    /// How pairs of images of test classes are verified, where that is measured.
+    pub fn verification(&self) -> Option<&Verification> {
+        match &self.measures {
+            Some(Measures::Verification(verification)) => Some(verification),
+            _ => None,
+        }
+    }
+
+    /// How test classes are recognised from few images, where that is measured; one entry a number of shots.
+    pub fn few_shot(&self) -> &[EpisodeAccuracy] {
+        match &self.measures {
+            Some(Measures::FewShot(accuracies)) => accuracies,
+            _ => &[],
         }
     }
 }

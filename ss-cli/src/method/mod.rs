@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::{Device, EpisodeAccuracy, Sampling, Session, Trainer, UniformRun};
+use ss_approx::{Device, Sampling, Session, Trainer, UniformRun};
 use ss_sampler::{SamplerSpec, Weights};
 use ss_seed::Seed;
 
@@ -112,30 +112,6 @@ pub struct MethodResult {
 }
 
 impl MethodResult {
-    /// Perplexities, where the task is text.
-    pub fn perplexity(&self) -> Option<Perplexity> {
-        match self.measures {
-            Some(Measures::Perplexity(perplexity)) => Some(perplexity),
-            _ => None,
-        }
-    }
-
-    /// How pairs of images of test classes are verified, where that is measured.
-    pub fn verification(&self) -> Option<&Verification> {
-        match &self.measures {
-            Some(Measures::Verification(verification)) => Some(verification),
-            _ => None,
-        }
-    }
-
-    /// How test classes are recognised from few images, where that is measured; one entry a number of shots.
-    pub fn few_shot(&self) -> &[EpisodeAccuracy] {
-        match &self.measures {
-            Some(Measures::FewShot(accuracies)) => accuracies,
-            _ => &[],
-        }
-    }
-
     /// A training of so many seconds, with neither a model nor costs beside it yet.
     fn of_training(method: Method, train_seconds: f64) -> Self {
         Self {

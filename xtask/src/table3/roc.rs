@@ -25,15 +25,16 @@ pub(super) fn draw(plan: &Plan, cells: &[Cell]) -> Result<String> {
         .filter(|(far, _)| *far >= 0.5 * smallest)
         .map(|&(far, text)| (far, text.to_owned()))
         .collect();
+    let x = Axis::logarithmic("false acceptance", &ticks);
     let panels: Vec<Panel> = plan
         .noise
         .iter()
         .map(|&noise| Panel {
             title: format!("{:.0}% wrong labels", 100.0 * noise),
-            x: Axis::logarithmic("false acceptance", &ticks),
+            x: x.clone(),
             y: y.clone(),
             guides: Vec::new(),
-            series: METHODS.map(|(method, _, colour)| series(noise, method, colour, cells)).into(),
+            series: METHODS.map(|(method, _, colour)| series(noise, method, colour, x.low, cells)).into(),
         })
         .collect();
     chart::svg(&Chart {
@@ -47,7 +48,8 @@ pub(super) fn draw(plan: &Plan, cells: &[Cell]) -> Result<String> {
     })
 }
 
-fn series(noise: f64, method: Method, colour: usize, cells: &[Cell]) -> Series {
+/// From the place `left` of the axis on.
+fn series(noise: f64, method: Method, colour: usize, left: f64, cells: &[Cell]) -> Series {
     let curves: Vec<_> = cells
         .iter()
         .filter(|cell| cell.noise == noise && cell.result.method == method)
@@ -61,13 +63,13 @@ fn series(noise: f64, method: Method, colour: usize, cells: &[Cell]) -> Series {
             .map(|tar| 100.0 * tar)
             .collect();
         // A mean over some of the seeds would jump.
-        if at.len() < curves.len() {
+        if at.len() < curves.len() || Axis::doublings(point.far) < left {
             continue;
         }
         let (x, (mean, std)) = (Axis::doublings(point.far), mean_and_std(&at));
         points.push((x, mean));
         if let Some(std) = std.filter(|_| method != Method::Oracle) {
-            band.push((x, mean - std, mean + std));
+            band.push((x, (mean - std).max(0.0), (mean + std).min(100.0)));
         }
     }
     Series { style: style(colour), points, band }

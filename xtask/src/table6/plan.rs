@@ -23,14 +23,14 @@ use crate::unseen_classes::Flags;
 pub(crate) enum Profile {
     /// Seconds: generated patterns and a tiny network; shows that every part works.
     Smoke,
-    /// Minutes a training on one core: Omniglot.
+    /// A minute or so a training on one core: Omniglot.
     Cpu,
 }
 
 /// Flags of `reproduce-table6`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How much is computed: smoke (seconds, generated patterns), cpu (Omniglot, minutes a training on one core)
+    /// How much is computed: smoke (seconds, generated patterns), cpu (Omniglot, a minute or so a training on one core)
     #[arg(long, value_enum, default_value = "cpu")]
     profile: Profile,
     /// Characters to train on and to validate with: images_background_small1.zip of Omniglot, or a folder alphabet/character/*.png
