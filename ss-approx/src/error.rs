@@ -53,6 +53,42 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// A model's embedding is not a number.
+    #[error("the embedding of image {row} contains {value}: the model has diverged; lower the learning rate")]
+    NonFiniteEmbedding {
+        /// The row, counted from 0.
+        row: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// A class has too few images for what is to be measured.
+    #[error(
+        "class {class} has {found} image{}, but {needed} are needed for {purpose}; leave the class out, or ask for fewer",
+        if *found == 1 { "" } else { "s" }
+    )]
+    TooFewImages {
+        /// The class.
+        class: u32,
+        /// Its images.
+        found: usize,
+        /// Images that it must have.
+        needed: usize,
+        /// What they are needed for.
+        purpose: &'static str,
+    },
+    /// There are too few classes for what is to be measured.
+    #[error(
+        "{found} class{}, but {needed} are needed for {purpose}; use more classes, or ask for fewer",
+        if *found == 1 { "" } else { "es" }
+    )]
+    TooFewClasses {
+        /// Classes that there are.
+        found: usize,
+        /// Classes that there must be.
+        needed: usize,
+        /// What they are needed for.
+        purpose: &'static str,
+    },
     /// An error of an [`Objective`](crate::Objective) from elsewhere.
     #[error(transparent)]
     Objective(Box<dyn std::error::Error + Send + Sync>),
@@ -76,7 +112,7 @@ pub enum Error {
 impl Error {
     /// Whether the model has diverged: a result of the settings under which it was trained, and no failure of the program.
     pub const fn is_divergence(&self) -> bool {
-        matches!(self, Self::Diverged { .. } | Self::NonFiniteLogit { .. })
+        matches!(self, Self::Diverged { .. } | Self::NonFiniteLogit { .. } | Self::NonFiniteEmbedding { .. })
     }
 }
 

@@ -225,8 +225,8 @@ impl Examples for ImageExamples {
         Score::Accuracy
     }
 
-    fn check_score(&self, _: Score) -> Result<()> {
-        Ok(())
+    fn check_score(&self, score: Score) -> Result<()> {
+        score.check_of_labels()
     }
 
     fn as_images(&self) -> Option<&ImageExamples> {

@@ -20,12 +20,16 @@
 //! | [`file_examples`] | labelled images on disk, decoded by other threads ahead of the trainer |
 //! | [`random_resized_crop`] | crops of any size and place |
 //! | `token_windows` | windows of text |
+//! | [`embedded_images`] | images of classes that training has not seen, to validate and to test on |
 //! | [`augment`] | crops and flips keyed by (epoch, example, copy) |
 //! | [`schedule`] | the learning rate over a run |
 //! | [`sampling`] | where an epoch's weights come from: uniform, fixed, re-read |
 //! | [`objective`] | what a step minimises: the mean cross-entropy, or a method's own loss |
 //! | [`trainer`] | [`Trainer`], [`Session`]: epochs of SGD on one network |
-//! | [`predictions`] | scores and features of a set of instances: of images ([`class_predictions`]), of text ([`window_predictions`]) |
+//! | [`predictions`] | scores and features of a set of instances: of images ([`class_predictions`]), of text ([`window_predictions`]), embeddings ([`embedding_predictions`]) |
+//! | [`embeddings`] | unit vectors and their cosines |
+//! | [`verification`] | pairs of images: thresholds, accuracy by folds, true against false acceptance |
+//! | [`nearest_centroid`], [`episodes`] | recognition by the nearest centroid: leave-one-out, N-way K-shot episodes |
 //! | [`score`] | the score P on validation data |
 //! | [`full_run`] | one training from scratch, watched on validation data |
 //! | [`uniform_run`] | the baseline run and its two checkpoints |
@@ -37,12 +41,17 @@ pub mod class_predictions;
 pub mod config;
 pub mod device;
 pub mod device_choice;
+pub mod embedded_images;
+pub mod embedding_predictions;
+pub mod embeddings;
+pub mod episodes;
 mod epoch_loss;
 pub mod error;
 pub mod examples;
 pub mod file_examples;
 pub mod full_run;
 pub mod image_examples;
+pub mod nearest_centroid;
 pub mod objective;
 pub mod optimiser;
 pub mod predictions;
@@ -55,6 +64,7 @@ pub mod shared_start;
 mod token_windows;
 pub mod trainer;
 pub mod uniform_run;
+pub mod verification;
 pub mod window_predictions;
 
 pub use augment::Augmentation;
@@ -62,6 +72,10 @@ pub use class_predictions::ClassPredictions;
 pub use config::{TrainConfig, TrainSettings};
 pub use device::{Device, Precision};
 pub use device_choice::{DeviceChoice, Opened};
+pub use embedded_images::EmbeddedImages;
+pub use embedding_predictions::{EmbeddingPredictions, Truth};
+pub use embeddings::Embeddings;
+pub use episodes::{EpisodeAccuracy, Episodes};
 pub use error::{Error, Result};
 pub use examples::{Batches, Examples};
 pub use file_examples::{FileExamples, View};

@@ -19,9 +19,29 @@ pub enum Score {
     /// Mean log-likelihood under the best temperature `t > 0` and label noise rate `rho` in `[0, 1)`:
     /// `max mean ln((1 - rho) softmax(t logits)[y] + rho / K)`. Needs no clean labels.
     Calibrated,
+    /// Of embeddings: accuracy over pairs of images at the best threshold of the cosine, pairs of one class and of two weighing half
+    /// each, in `[0.5, 1]` ([`EmbeddingPredictions::score`](crate::EmbeddingPredictions::score)).
+    Verification,
+    /// Of embeddings: share of the images that are nearest to the centroid of the other images of their class, in `[0, 1]`.
+    NearestCentroid,
 }
 
 impl Score {
+    /// Refuses the scores of embeddings, where there is a label that the network has an output for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`].
+    pub fn check_of_labels(self) -> Result<()> {
+        match self {
+            Self::Accuracy | Self::Likelihood | Self::Calibrated => Ok(()),
+            Self::Verification | Self::NearestCentroid => Err(Error::InvalidSetting {
+                setting: "score",
+                found: format!("{self} for labelled images"),
+                expected: "accuracy, likelihood or calibrated: the classes are those that the network was trained on",
+            }),
+        }
+    }
+
     /// The score of row-major `logits` `[n, classes]` against `labels` `[n]`.
     ///
     /// # Errors
@@ -35,9 +55,10 @@ impl Score {
     /// mean is the score; their spread says how far a finite validation set can be trusted.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when the lengths disagree, there is no row, or a label is out of range;
+    /// As [`check_of_labels`](Self::check_of_labels); [`Error::Mismatch`] when the lengths disagree, there is no row, or a label is out of range;
     /// [`Error::NonFiniteLogit`] when the model has diverged.
     pub fn examples(self, logits: &[f32], classes: usize, labels: &[u32]) -> Result<Vec<f64>> {
+        self.check_of_labels()?;
         let mismatch = |what, expected: String, found: String| Err(Error::Mismatch { what, expected, found });
         if classes < 2 || labels.is_empty() || logits.len() != labels.len() * classes {
             return mismatch(
@@ -64,6 +85,7 @@ impl Score {
                 })
                 .collect()
             }
+            Self::Verification | Self::NearestCentroid => unreachable!("refused above"),
         })
     }
 }
@@ -193,6 +215,8 @@ impl fmt::Display for Score {
             Self::Accuracy => "accuracy",
             Self::Likelihood => "likelihood",
             Self::Calibrated => "calibrated",
+            Self::Verification => "verification",
+            Self::NearestCentroid => "nearest-centroid",
         })
     }
 }
@@ -205,10 +229,12 @@ impl FromStr for Score {
             "accuracy" => Ok(Self::Accuracy),
             "likelihood" => Ok(Self::Likelihood),
             "calibrated" => Ok(Self::Calibrated),
+            "verification" => Ok(Self::Verification),
+            "nearest-centroid" => Ok(Self::NearestCentroid),
             _ => Err(Error::InvalidSetting {
                 setting: "score",
                 found: name.to_owned(),
-                expected: "accuracy, likelihood or calibrated",
+                expected: "accuracy, likelihood or calibrated; verification or nearest-centroid for embeddings",
             }),
         }
     }

@@ -22,24 +22,20 @@ pub struct WindowPredictions {
     rank: Vec<u32>,
 }
 
-/// The scores that text has, for a message.
-const SCORES: &str =
-    "likelihood or accuracy: the calibration models labels of classes that are wrong at random";
-
 impl WindowPredictions {
     /// Refuses the score that text does not have.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] for [`Score::Calibrated`].
+    /// [`Error::InvalidSetting`] for all but [`Score::Likelihood`] and [`Score::Accuracy`].
     pub fn check_score(score: Score) -> Result<()> {
-        match score {
-            Score::Likelihood | Score::Accuracy => Ok(()),
-            Score::Calibrated => Err(Error::InvalidSetting {
-                setting: "score",
-                found: format!("{score} for text"),
-                expected: SCORES,
-            }),
-        }
+        let expected = match score {
+            Score::Likelihood | Score::Accuracy => return Ok(()),
+            Score::Calibrated => {
+                "likelihood or accuracy: the calibration models labels of classes that are wrong at random"
+            }
+            Score::Verification | Score::NearestCentroid => "likelihood or accuracy: text has no embeddings",
+        };
+        Err(Error::InvalidSetting { setting: "score", found: format!("{score} for text"), expected })
     }
 
     /// None yet, of windows of `context` tokens.

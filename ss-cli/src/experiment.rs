@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::{Examples, ImageExamples};
+use ss_approx::{EmbeddedImages, Examples, ImageExamples, Score, Truth};
 use ss_baselines::CleanSubset;
 use ss_data::text::{TokenWindows, WindowShuffling};
-use ss_data::{Dataset, SplitSizes};
+use ss_data::{Dataset, ImagePair, ImageSet, LabelNoise, SplitSizes};
 use ss_seed::Seed;
 
-use crate::{Error, NoiseSource, Result};
+use crate::{EmbeddingProtocol, Error, NoiseSource, Result};
 
 /// Whether validation labels carry the same noise as training labels, as a user's would, or are clean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -48,6 +48,39 @@ pub struct TextExperiment {
     pub validation_windows: ValidationLabels,
 }
 
+/// How an [`Experiment`] is made in which networks are judged by how they embed images of classes that they were not trained on.
+/// Validation and test classes are right: the point of them is to be other classes, and a wrong label among so few would make
+/// one of two classes of them.
+#[derive(Clone, Debug)]
+pub struct EmbeddingExperiment {
+    /// Training images with right labels.
+    pub train: ImageSet,
+    /// Which of those labels are made wrong.
+    pub noise: LabelNoise,
+    /// Images of other classes, to choose rules and models by.
+    pub validation: ImageSet,
+    /// Images of yet other classes, or pairs of such images.
+    pub test: TestImages,
+    /// The score by which finished models are compared: verification or nearest centroid.
+    pub goal: Score,
+    /// What is measured of finished models on the test images.
+    pub protocol: EmbeddingProtocol,
+}
+
+/// What finished models are tested on.
+#[derive(Clone, Debug)]
+pub enum TestImages {
+    /// Images whose labels are their classes.
+    OfClasses(ImageSet),
+    /// Images of which only some pairs are known.
+    InPairs {
+        /// The images.
+        images: ImageSet,
+        /// The pairs.
+        pairs: Vec<ImagePair>,
+    },
+}
+
 /// Training, validation and test data of one run.
 #[derive(Clone, Debug)]
 pub struct Experiment {
@@ -66,6 +99,8 @@ pub struct Experiment {
     pub validation: Arc<dyn Examples>,
     /// What the result is measured on.
     pub test: Arc<dyn Examples>,
+    /// What is measured of embeddings of the test data, where the task is about them.
+    pub(crate) protocol: Option<EmbeddingProtocol>,
 }
 
 impl Experiment {
@@ -99,6 +134,7 @@ impl Experiment {
             validation: Arc::new(train.with_images(validation)),
             test: Arc::new(train.with_images(split.test)),
             train: Arc::new(train),
+            protocol: None,
         })
     }
 
@@ -132,6 +168,38 @@ impl Experiment {
             validation: Arc::new(validation),
             test: Arc::new(test.clone()),
             train: Arc::new(spoilt.windows),
+            protocol: None,
+        })
+    }
+
+    /// Makes training labels wrong; which ones follows from `seed`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`] where no training label stays right; those of [`EmbeddedImages::new`] and of the protocol: classes of one
+    /// image, fewer classes or images than it asks for.
+    pub fn on_embeddings(data: &EmbeddingExperiment, seed: Seed) -> Result<Self> {
+        let EmbeddingExperiment { train, noise, validation, test, goal, protocol } = data;
+        let stream = seed.stream("train-label-noise");
+        let noisy = noise.apply(train.labels(), train.classes(), stream)?;
+        check_some_right(&noisy.wrong, noise.rate())?;
+        let true_labels = train.labels().to_vec();
+        let train = ImageExamples::new(train.clone().with_labels(noisy.labels)?);
+        let validation = EmbeddedImages::of_classes(validation.clone(), &train, *goal)?;
+        let (images, truth) = match test {
+            TestImages::OfClasses(images) => (images, Truth::Classes(images.labels().into())),
+            TestImages::InPairs { images, pairs } => (images, Truth::Pairs(pairs.as_slice().into())),
+        };
+        protocol.check(&truth)?;
+        let test = EmbeddedImages::new(images.clone(), truth, &train, *goal)?;
+        Ok(Self {
+            true_labels,
+            train_ids: (0..train.images().len() as u64).collect(),
+            wrong: noisy.wrong,
+            realized_noise: noisy.realized_rate,
+            validation: Arc::new(validation),
+            test: Arc::new(test),
+            train: Arc::new(train),
+            protocol: Some(protocol.clone()),
         })
     }
 

@@ -98,6 +98,7 @@ impl From<FolderParts> for Experiment {
             train_ids,
             wrong,
             true_labels,
+            protocol: None,
             realized_noise,
             validation: Arc::new(validation),
             test: Arc::new(test),

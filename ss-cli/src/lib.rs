@@ -6,8 +6,8 @@
 //! | module | content |
 //! |---|---|
 //! | [`recipe`] | networks, schedules and search budgets for each known dataset |
-//! | [`experiment`] | a dataset, split, with its label noise; text with spoilt windows |
-//! | [`folder_experiment`] | the same of images that stay on disk, or of crops of them |
+//! | [`experiment`] | a dataset, split, with its label noise; text with spoilt windows; images tested on classes of their own |
+//! | [`folder_experiment`] | images that stay on disk, or crops of them |
 //! | [`noise_source`] | wrong labels, made at a rate or read from a file |
 //! | [`from_logits`] | features from the logits of a network that was trained elsewhere |
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
@@ -47,9 +47,11 @@ pub mod study;
 
 pub use device_flags::DeviceFlags;
 pub use error::{Error, Result};
-pub use experiment::{Experiment, ExperimentConfig, TextExperiment, ValidationLabels};
+pub use experiment::{
+    EmbeddingExperiment, Experiment, ExperimentConfig, TestImages, TextExperiment, ValidationLabels,
+};
 pub use folder_experiment::{FolderExperiment, FolderParts};
-pub use method::{Method, MethodResult, Perplexity, Setup};
+pub use method::{EmbeddingProtocol, Method, MethodResult, Perplexity, Setup};
 pub use noise_source::{AnnotatedLabels, NoiseSource};
 pub use recipe::Recipe;
 pub use search::{Pruning, SearchConfig, SearchJournal, SearchOutcome, TrialRecord};

@@ -5,6 +5,7 @@ use ss_approx::schedule::Decay;
 use ss_approx::{Augmentation, OptimiserKind, Score, TrainSettings};
 use ss_data::{DatasetKind, SplitSizes};
 use ss_models::NetworkSpec;
+use ss_models::embedding::MapsAs;
 use ss_models::gpt::GptConfig;
 use ss_models::resnet::ResNetConfig;
 use ss_models::wide_resnet::WideResNetConfig;
@@ -159,6 +160,49 @@ impl Recipe {
             start_epoch: 45,
             reference_until: 45,
             ..Self::for_dataset(DatasetKind::FashionMnist)
+        }
+    }
+
+    /// The defaults for the verification of faces in grey images of about 28x23 pixels, half a minute or so a training on one core. Faces are
+    /// aligned, so the embedding is of every pixel of the maps. With few people a small scale of the cosines carries over better to
+    /// others, and does not take a small learning rate.
+    pub fn for_faces() -> Self {
+        let trunk = NetworkSpec::ResNet(ResNetConfig::resnet8([16, 32, 64]));
+        Self {
+            network: trunk.with_embedding(64, MapsAs::Pixels, 10),
+            train: TrainSettings {
+                epochs: 60,
+                batch_size: 32,
+                learning_rate: 0.05,
+                augmentation: Augmentation { crop_padding: 2, flip: true },
+                ..TrainSettings::default()
+            },
+            train_size: None,
+            trials: 20,
+            trial_epochs: 4.0,
+            score: Score::Verification,
+            start_epoch: 30,
+            reference_until: 30,
+            ..Self::for_dataset(DatasetKind::FashionMnist)
+        }
+    }
+
+    /// The defaults for few-shot recognition of characters in grey images of 28x28 pixels, a minute or so a training on one core.
+    pub fn for_few_shot() -> Self {
+        let (faces, trunk) = (Self::for_faces(), NetworkSpec::ResNet(ResNetConfig::resnet8([16, 32, 64])));
+        Self {
+            network: trunk.with_embedding(64, MapsAs::Means, 10),
+            train: TrainSettings {
+                epochs: 20,
+                batch_size: 64,
+                augmentation: Augmentation { crop_padding: 2, flip: false },
+                ..faces.train
+            },
+            trial_epochs: 1.0,
+            score: Score::NearestCentroid,
+            start_epoch: 10,
+            reference_until: 10,
+            ..faces
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::image_decode::{decode, write_planes};
 use crate::image_set::{ImageSet, ImageShape};
 
-const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "pgm", "ppm", "pbm", "pnm"];
+pub(crate) const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "png", "pgm", "ppm", "pbm", "pnm"];
 
 /// Loads a folder of classes as colour images of `side` x `side` pixels.
 ///
@@ -117,7 +117,7 @@ fn load_part(part: &Part, classes: usize, side: usize) -> Result<ImageSet> {
     ImageSet::new(shape, classes, pixels, labels).map_err(|error| error.in_file(&part.dir))
 }
 
-fn load_image(path: &Path, shape: ImageShape) -> Result<Vec<u8>> {
+pub(crate) fn load_image(path: &Path, shape: ImageShape) -> Result<Vec<u8>> {
     let bytes = fs::read(path).map_err(|error| Error::io("read", path, error))?;
     let refuse = |reason| Error::Image { path: path.to_path_buf(), row: 0, reason };
     let image = decode(&bytes).map_err(refuse)?;
@@ -127,13 +127,13 @@ fn load_image(path: &Path, shape: ImageShape) -> Result<Vec<u8>> {
     Ok(pixels)
 }
 
-fn is_image(path: &Path) -> bool {
+pub(crate) fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     path.is_file() && EXTENSIONS.contains(&extension.as_str())
 }
 
 /// Visible entries of a folder in order of name.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = |error| Error::io("list", folder, error);
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(list)? {

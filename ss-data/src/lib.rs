@@ -7,7 +7,9 @@
 //! | to get | use |
 //! |---|---|
 //! | digits (embedded), Fashion-MNIST, CIFAR-10, CIFAR-100 | [`load`] with a [`DatasetKind`] |
-//! | images in class folders | in memory: [`load_image_folder`]; on disk: [`FileDataset`] |
+//! | images in class folders | in memory: [`load_image_folder`]; on disk: [`FileDataset`]; of people, without parts: [`load_class_folders`] |
+//! | pairs of faces to verify, Omniglot's characters, faces that are made up | [`load_image_pairs`], [`load_omniglot`], [`generated_faces`] |
+//! | parts of different classes | [`ClassSplit`], [`of_classes`] |
 //! | training, validation and test parts | [`split`] |
 //! | text: words, vocabularies, windows of tokens, windows spoilt at a known rate | [`text`] |
 //! | wrong labels at a known rate | [`LabelNoise::apply`]; from a file: [`read_labels`], [`NoisyLabels::from_labels`] |
@@ -38,7 +40,9 @@
 
 mod atomic;
 pub mod cifar;
+mod class_folders;
 mod class_names;
+mod class_split;
 mod columns;
 mod dataset;
 mod decoded_image;
@@ -47,12 +51,14 @@ mod error;
 pub mod fashion_mnist;
 mod file_dataset;
 mod fnv;
+pub mod generated_faces;
 mod id_check;
 mod idx;
 mod image_decode;
 mod image_files;
 mod image_folder;
 mod image_folder_writer;
+mod image_pairs;
 mod image_parquet;
 mod image_set;
 mod in_order;
@@ -61,6 +67,7 @@ mod journal_file;
 mod lock_file;
 mod noise;
 mod npy;
+mod omniglot;
 mod parquet_file;
 mod random_share;
 mod split;
@@ -73,6 +80,8 @@ mod weights;
 mod weights_writer;
 
 pub use atomic::write_atomically;
+pub use class_folders::{BadImages, ClassFolders, SkippedImage, load_class_folders};
+pub use class_split::{ClassSplit, ClassSplitSizes, of_classes};
 pub use dataset::{Dataset, DatasetKind, load};
 pub use decoded_image::{DecodedImage, PixelBox};
 pub use error::{Error, Result};
@@ -81,10 +90,12 @@ pub use id_check::IdCheck;
 pub use image_files::ImageFiles;
 pub use image_folder::load_image_folder;
 pub use image_folder_writer::write_image_folder;
+pub use image_pairs::{ImagePair, ImagePairs, load_image_pairs};
 pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
 pub use index_file::{IndexFormat, write_indices, write_indices_to};
 pub use journal_file::{JournalFile, LockedJournal};
 pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
+pub use omniglot::{Characters, load_omniglot};
 pub use split::{Split, SplitSizes, split};
 pub use table::{ID_COLUMN, NumericTable};
 pub use table_format::TableFormat;

@@ -20,16 +20,21 @@ impl NetworkSpec {
     /// # Ok::<(), ss_models::Error>(())
     /// ```
     pub fn multiply_adds(&self, input: InputShape, classes: usize) -> u64 {
-        let mut count =
-            Counter { inputs: input.channels, height: input.height, width: input.width, total: 0 };
-        count.trunk(self);
+        let count = Counter::of_trunk(self, input);
         match self {
             Self::Gpt(_) => 0,
             Self::Embedding(config) => {
-                count.total + (count.inputs * config.dim) as u64 + (config.dim * classes) as u64
+                let features = config.features(count.inputs, count.height * count.width);
+                count.total + (features * config.dim) as u64 + (config.dim * classes) as u64
             }
             _ => count.total + (count.inputs * classes) as u64,
         }
+    }
+
+    /// Pixels of each of the trunk's feature maps.
+    pub(crate) fn map_pixels(&self, input: InputShape) -> usize {
+        let count = Counter::of_trunk(self, input);
+        count.height * count.width
     }
 }
 
@@ -58,6 +63,12 @@ struct Counter {
 }
 
 impl Counter {
+    fn of_trunk(network: &NetworkSpec, input: InputShape) -> Self {
+        let mut count = Self { inputs: input.channels, height: input.height, width: input.width, total: 0 };
+        count.trunk(network);
+        count
+    }
+
     fn trunk(&mut self, network: &NetworkSpec) {
         match network {
             NetworkSpec::SixConv => {

@@ -7,7 +7,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use ss_kernels::Backend;
 
-use crate::embedding::{Embedding, EmbeddingConfig};
+use crate::embedding::{Embedding, EmbeddingConfig, MapsAs};
 use crate::gpt::{Gpt, GptConfig};
 use crate::layers::Head;
 use crate::mobilenet_v2::{MobileNetV2, MobileNetV2Config};
@@ -45,7 +45,8 @@ pub struct InputShape {
 /// All others are for images of about 32x32 pixels; names of the first five rows that end in `-imagenet` have the stem (and the strides)
 /// for images of ImageNet's size. Residual networks take the channels of each stage, as in `resnet8-8-16-32`,
 /// `resnet50-16-32-64-128-imagenet` and `seresnext50-4x16d-16-32-64-128`: narrow ones train on a CPU. Any network for images but one
-/// with an embedding takes one: `resnet50+embedding-512`, `resnet18+embedding-128-s64` (dimension, scale of the cosines).
+/// with an embedding takes one: `resnet50+embedding-512`, `resnet18+embedding-128-s64` (dimension, scale of the cosines),
+/// `resnet8+embedding-64-pixels` (of every pixel of the maps and not of their means: for aligned images).
 ///
 /// ```
 /// use ss_models::NetworkSpec;
@@ -64,7 +65,7 @@ pub enum NetworkSpec {
     WideResNet(WideResNetConfig),
     /// The plain stack `six-conv`.
     SixConv,
-    /// A network with an embedding in place of its classifier: `NETWORK+embedding-DIM[-sSCALE]`.
+    /// A network with an embedding in place of its classifier: `NETWORK+embedding-DIM[-pixels][-sSCALE]`.
     Embedding(EmbeddingConfig),
     /// A decoder-only transformer, which reads tokens and not images.
     Gpt(GptConfig),
@@ -84,7 +85,7 @@ const NAMES: [&str; 15] = [
     "any of these with -imagenet",
     "wrn-DEPTH-WIDTH",
     "six-conv",
-    "NETWORK+embedding-DIM[-sSCALE]",
+    "NETWORK+embedding-DIM[-pixels][-sSCALE]",
     "gpt-LAYERS-WIDTH-HEADS",
 ];
 
@@ -124,12 +125,35 @@ impl NetworkSpec {
         let (backend, vb) = (parameters.backend(), parameters.var_builder());
         if let Self::Embedding(config) = self {
             let trunk = config.trunk.trunk(input.channels, backend, &vb)?;
-            return Ok(Box::new(Embedding::new(config, trunk, classes, backend, &vb)?));
+            return Ok(Box::new(Embedding::new(
+                config,
+                trunk,
+                self.map_pixels(input),
+                classes,
+                backend,
+                &vb,
+            )?));
         }
         let trunk = self.trunk(input.channels, backend, &vb)?;
         let name = if matches!(self, Self::MobileNetV2(_)) { "classifier.1" } else { "fc" };
         let head = Head::new(trunk.channels(), classes, backend, vb.pp(name))?;
         Ok(Box::new(Classifier { trunk, head }))
+    }
+
+    /// This network with an embedding of `dim` dimensions in place of its classifier, and the scale of the cosines.
+    ///
+    /// ```
+    /// use ss_models::NetworkSpec;
+    /// use ss_models::embedding::MapsAs;
+    ///
+    /// let spec: NetworkSpec = "resnet8".parse()?;
+    /// let spec = spec.with_embedding(64, MapsAs::Pixels, 10);
+    /// assert_eq!(spec.to_string(), "resnet8+embedding-64-pixels-s10");
+    /// # Ok::<(), ss_models::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_embedding(self, dim: usize, of: MapsAs, scale: usize) -> Self {
+        Self::Embedding(EmbeddingConfig { trunk: Box::new(self), dim, of, scale })
     }
 
     /// What lies below the classifier, or below the embedding.

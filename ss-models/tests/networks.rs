@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
 use ss_models::{InputShape, Mode, Network, NetworkSpec, Parameters};
 use ss_seed::Seed;
@@ -230,8 +230,10 @@ fn names() -> impl Strategy<Value = String> {
         (1usize..=8000, stem()).prop_map(|(m, s)| format!("mobilenet-v2-{}.{:03}{s}", m / 1000, m % 1000));
     let wide = (1usize..100, 1usize..=4096).prop_map(|(k, w)| format!("wrn-{}-{w}", 6 * k + 4));
     let plain = prop_oneof![three, four, grouped, mobile, wide, Just("six-conv".to_owned())];
-    (plain, prop::option::of((1usize..=4096, 1usize..=4096))).prop_map(|(name, embedding)| match embedding {
-        Some((dim, scale)) => format!("{name}+embedding-{dim}-s{scale}"),
+    let embedding = prop::option::of((1usize..=4096, any::<bool>(), 1usize..=4096));
+    (plain, embedding).prop_map(|(name, embedding)| match embedding {
+        Some((dim, true, scale)) => format!("{name}+embedding-{dim}-pixels-s{scale}"),
+        Some((dim, false, scale)) => format!("{name}+embedding-{dim}-s{scale}"),
         None => name,
     })
 }
@@ -251,6 +253,27 @@ proptest! {
             prop_assert_eq!(spec.to_string().parse::<NetworkSpec>().unwrap(), spec);
         }
     }
+}
+
+#[test]
+fn an_embedding_of_pixels_fits_maps_of_any_size() {
+    for trunk in ["resnet8-4-4-8", "six-conv", "wrn-10-1", "mobilenet-v2-0.1", "resnet18-4-4-4-4-imagenet"] {
+        for (height, width) in [(33, 37), (40, 35), (64, 32)] {
+            let input = InputShape { channels: 1, height, width };
+            let (network, _) = build(&format!("{trunk}+embedding-3-pixels"), input, 4);
+            let x = Tensor::ones((2, 1, height, width), DType::F32, &Device::Cpu).unwrap();
+            let out = network.forward(&x, Mode::Train).unwrap();
+            assert_eq!((out.hidden.dims(), out.logits.dims()), (&[2, 3][..], &[2, 4][..]), "{trunk}");
+        }
+    }
+    // Of maps of one pixel it is that of the means.
+    let smallest = InputShape { channels: 1, height: 4, width: 4 };
+    let x = Tensor::arange(0f32, 48., &Device::Cpu).unwrap().reshape((3, 1, 4, 4)).unwrap();
+    let logits = |name| {
+        let (network, _) = build(name, smallest, 5);
+        network.forward(&x, Mode::Train).unwrap().logits.to_vec2::<f32>().unwrap()
+    };
+    assert_eq!(logits("resnet8-4-4-8+embedding-6"), logits("resnet8-4-4-8+embedding-6-pixels"));
 }
 
 #[test]

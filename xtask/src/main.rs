@@ -19,11 +19,14 @@ mod statistics;
 mod table1;
 mod table11;
 mod table2;
+mod table3;
 mod table5;
+mod table6;
 mod table9;
 mod tidy;
 mod training_events;
 mod transfer;
+mod unseen_classes;
 mod workers;
 
 use std::process::ExitCode;
@@ -47,8 +50,12 @@ enum Task {
     ReproduceTable1(Box<table1::Args>),
     /// Table 2: images on disk, samplers searched on one network and used on others.
     ReproduceTable2(Box<table2::Args>),
+    /// Table 3: faces, networks verify people that training has not seen.
+    ReproduceTable3(Box<table3::Args>),
     /// Table 5: all of a dataset, and how soon each method reaches what the baseline ends with.
     ReproduceTable5(Box<table5::Args>),
+    /// Table 6: few-shot recognition of classes that training has not seen.
+    ReproduceTable6(Box<table6::Args>),
     /// Table 9: the number of optimisation steps E_o.
     ReproduceTable9(Box<table9::Args>),
     /// Table 11: text, a language model on windows of which some are spoilt.
@@ -78,6 +85,8 @@ fn main() -> ExitCode {
         Task::ReproduceFigure3(args) => figure3::run(*args),
         Task::ReproduceTable2(args) => table2::run(*args),
         Task::ReproduceFigure2(args) => figure2::run(*args),
+        Task::ReproduceTable3(args) => table3::run(*args),
+        Task::ReproduceTable6(args) => table6::run(*args),
         Task::ReproduceTable5(args) => table5::run(*args),
         Task::ReproduceTable9(args) => table9::run(*args),
         Task::ReproduceTable11(args) => table11::run(*args),

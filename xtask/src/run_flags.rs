@@ -25,8 +25,8 @@ pub(crate) struct RunArgs {
     /// The coordinate that the rule is a function of: cgf (by gradient mass) or cdf (by rank)
     #[arg(long, default_value = "cgf")]
     transform: Transform,
-    /// The score of a trial: accuracy (of images or of tokens), likelihood (of text: minus the logarithm of the perplexity), or for
-    /// images calibrated
+    /// The score of a trial: accuracy (of images or of tokens), likelihood (of text: minus the logarithm of the perplexity), for
+    /// images calibrated; verification or nearest-centroid where the classes to judge by are not those of training
     #[arg(long)]
     score: Option<Score>,
     /// E_o: candidates that a search tries
@@ -42,7 +42,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) finalists: Option<usize>,
     /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18 to resnet101, mobilenet-v2, seresnext50-32x4d, wrn-DEPTH-WIDTH,
-    /// six-conv; for text gpt-LAYERS-WIDTH-HEADS
+    /// six-conv, any of them with +embedding-DIM; for text gpt-LAYERS-WIDTH-HEADS
     #[arg(long)]
     network: Option<NetworkSpec>,
     /// Epochs between re-readings of the features in the final training; 0 never re-reads

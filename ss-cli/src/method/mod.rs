@@ -1,9 +1,11 @@
 //! Baseline, oracle, Swift Sampler and its rivals as complete training methods with comparable budgets.
 
+mod measures;
 mod rival;
 mod swift_sampler;
 mod training;
 
+pub use measures::{EmbeddingProtocol, Measures, Perplexity, TarAtFar, Verification};
 pub use swift_sampler::{RuleRun, SearchSummary, auroc, find, train_found, train_under};
 pub use training::{Timed, TimedUniformRun, full_run, judge, uniform_run};
 
@@ -69,33 +71,23 @@ impl fmt::Display for Method {
     }
 }
 
-/// Perplexities of a language model: `exp` of the mean negative log-likelihood a token.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Perplexity {
-    /// On test text, of the finished model.
-    pub last: f64,
-    /// On test text, of the epoch with the best validation perplexity.
-    pub best: f64,
-    /// On validation text, of the finished model.
-    pub validation: f64,
-}
-
-/// What one method reached on one experiment. Accuracies are in percent, of images or of tokens.
+/// What one method reached on one experiment. Accuracies are in percent, of images or of tokens; where the test classes are not those
+/// of training, top-1 is the score that finished models are compared by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MethodResult {
     /// The method.
     pub method: Method,
     /// Test top-1 of the finished model.
     pub top1_last: f64,
-    /// Test top-1 of the epoch with the best validation accuracy (perplexity for text).
+    /// Test top-1 of the epoch with the best validation accuracy (perplexity for text, score for embeddings).
     pub top1_best: f64,
-    /// Test top-5 of the finished model.
+    /// Test top-5 of the finished model; 0 for a list of pairs, which are of no class.
     pub top5_last: f64,
     /// Validation top-1 of the finished model, against the validation labels in use.
     pub val_top1: f64,
-    /// Perplexities; only for text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub perplexity: Option<Perplexity>,
+    /// What the task measures beside; under a name of its own.
+    #[serde(flatten)]
+    pub measures: Option<Measures>,
     /// Wall-clock seconds of all full trainings that the method takes: the one that made the model, the uniform run where
     /// the method starts from it, one that was not kept.
     pub train_seconds: f64,
@@ -128,7 +120,7 @@ impl MethodResult {
             top1_best: 0.0,
             top5_last: 0.0,
             val_top1: 0.0,
-            perplexity: None,
+            measures: None,
             train_seconds,
             search_seconds: 0.0,
             search_cost: 0.0,

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use ss_approx::{FullRun, Predictions, Sampling, Trainer, UniformRun, UniformRunConfig};
+use ss_approx::{FullRun, Sampling, Trainer, UniformRun, UniformRunConfig};
 
-use super::{Event, Method, MethodResult, Perplexity, Setup};
+use super::{Event, Measures, Method, MethodResult, Setup};
 use crate::selection::paired;
 use crate::{Experiment, Result};
 
@@ -91,7 +91,7 @@ pub fn full_run(
     Ok(Timed { run, seconds: clock.elapsed().as_secs_f64() })
 }
 
-/// What a finished run reaches on test data: accuracies in percent, and the perplexity where the task is text.
+/// What a finished run reaches on test data: accuracies in percent, and what the task measures beside.
 ///
 /// # Errors
 /// Those of predicting: a model that has diverged.
@@ -104,20 +104,18 @@ pub fn judge(
 ) -> Result<MethodResult> {
     let test = experiment.test.as_ref();
     let (last, best) = (trainer.predict(&run.last, test)?, trainer.predict(&run.best, test)?);
-    let perplexity = match (&last, &best) {
-        (Predictions::Windows(last), Predictions::Windows(best)) => Some(Perplexity {
-            last: last.perplexity(),
-            best: best.perplexity(),
-            validation: run.history.last().map_or(f64::NAN, |epoch| (-epoch.goal).exp()),
-        }),
-        _ => None,
+    // Pairs of images have no classes to be among the nearest five.
+    let top5 = if last.embeddings().is_some_and(|seen| seen.classes().is_err()) {
+        0.0
+    } else {
+        last.top_k_accuracy(5)?
     };
     Ok(MethodResult {
         top1_last: 100.0 * last.accuracy()?,
         top1_best: 100.0 * best.accuracy()?,
-        top5_last: 100.0 * last.top_k_accuracy(5)?,
+        top5_last: 100.0 * top5,
         val_top1: run.history.last().map_or(f64::NAN, |epoch| 100.0 * epoch.accuracy),
-        perplexity,
+        measures: Measures::of(&last, &best, &run.history, experiment.protocol.as_ref())?,
         ..MethodResult::of_training(method, train_seconds)
     })
 }

@@ -97,7 +97,7 @@ fn the_methods_run_on_files_and_rivals_are_refused() {
         plan(View::Crops(2, crop)).parts(&open(&folder), Seed::new(4)).unwrap().into();
     let outcome = run(&experiment, &Method::OWN).unwrap();
     let [baseline, oracle, ss] = &outcome.results[..] else { panic!("three methods") };
-    assert!(oracle.top5_last > 50.0 && baseline.perplexity.is_none(), "{oracle:?}");
+    assert!(oracle.top5_last > 50.0 && baseline.perplexity().is_none(), "{oracle:?}");
     let summary = ss.search.as_ref().unwrap();
     assert_eq!(summary.trials.len(), 3);
     if !summary.kept {

@@ -11,6 +11,7 @@ mod bad_samplers;
 mod command;
 mod devices;
 mod draw;
+mod embeddings;
 mod external_study;
 mod features;
 mod finalists;

@@ -47,14 +47,14 @@ fn run(experiment: &Experiment, recipe: &Recipe, methods: &[Method]) -> ss_cli::
 fn the_methods_run_on_text() {
     let experiment = Experiment::on_text(&text(ValidationLabels::Clean), Seed::new(4)).unwrap();
     let outcome = run(&experiment, &recipe(), &Method::OWN).unwrap();
-    let perplexities: Vec<f64> = outcome.results.iter().map(|r| r.perplexity.unwrap().last).collect();
+    let perplexities: Vec<f64> = outcome.results.iter().map(|r| r.perplexity().unwrap().last).collect();
     let [baseline, oracle, ss] = perplexities[..] else { panic!("three methods") };
     assert_ne!(baseline, oracle);
     let summary = outcome.results[2].search.as_ref().unwrap();
     assert_eq!(summary.kept, ss != baseline);
     assert_eq!(summary.trials.len(), 4);
     for result in &outcome.results {
-        let perplexity = result.perplexity.unwrap();
+        let perplexity = result.perplexity().unwrap();
         assert!(perplexity.last > 1.0 && perplexity.last < 49.0, "{perplexity:?}");
         assert!(result.top1_last > 100.0 / 49.0 && result.top1_last <= result.top5_last, "{result:?}");
         // Fewer than a hundred validation windows: the finished model is about as good there.
@@ -68,7 +68,7 @@ fn the_methods_run_on_text() {
     assert!(area.unwrap() > 0.6, "{area:?}");
     // The same again.
     let again = run(&experiment, &recipe(), &[Method::Ss]).unwrap();
-    assert_eq!(again.results[0].perplexity, outcome.results[2].perplexity);
+    assert_eq!(again.results[0].measures, outcome.results[2].measures);
 }
 
 #[test]

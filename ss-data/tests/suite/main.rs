@@ -5,6 +5,7 @@
 
 mod artefacts;
 mod cifar;
+mod faces;
 mod fashion_mnist;
 mod fixtures;
 mod image_files;
@@ -12,6 +13,7 @@ mod image_folder;
 mod image_sets;
 mod journal_file;
 mod noise;
+mod omniglot;
 mod published;
 mod shards;
 mod split;

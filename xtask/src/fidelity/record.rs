@@ -113,6 +113,8 @@ impl Readings {
             Score::Accuracy => scores.accuracy,
             Score::Calibrated => scores.calibrated,
             Score::Likelihood => scores.likelihood,
+            // No record holds them: the yardsticks are those of `Yardstick::ALL`.
+            Score::Verification | Score::NearestCentroid => f64::NAN,
         }
     }
 }

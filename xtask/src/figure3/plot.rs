@@ -20,7 +20,7 @@ pub(super) fn draw(plan: &Plan, summary: &Summary) -> Result<String> {
         .filter(|row| !is_bayesian(row.arm) || matches!(row.arm, Arm::CanonicalRules | Arm::CanonicalSobol))
         .collect();
     let unit = match plan.settings.recipe.score {
-        Score::Accuracy => "points",
+        Score::Accuracy | Score::Verification | Score::NearestCentroid => "points",
         Score::Likelihood | Score::Calibrated => "nats / 100",
     };
     let reference = |wanted: &str, label: &str, value: fn(f64, f64) -> f64| {

@@ -177,7 +177,7 @@ const PERCENT: Units = Units { name: "percent", scale: 100.0, digits: 2 };
 impl Units {
     fn of(score: Score) -> Self {
         match score {
-            Score::Accuracy => PERCENT,
+            Score::Accuracy | Score::Verification | Score::NearestCentroid => PERCENT,
             Score::Likelihood | Score::Calibrated => {
                 Self { name: "hundredths of a nat", scale: 100.0, digits: 2 }
             }

@@ -42,11 +42,11 @@ impl Cell {
 
     /// Test perplexity of the finished model; NaN without one.
     fn test(&self) -> f64 {
-        self.result.perplexity.map_or(f64::NAN, |perplexity| perplexity.last)
+        self.result.perplexity().map_or(f64::NAN, |perplexity| perplexity.last)
     }
 
     fn validation(&self) -> f64 {
-        self.result.perplexity.map_or(f64::NAN, |perplexity| perplexity.validation)
+        self.result.perplexity().map_or(f64::NAN, |perplexity| perplexity.validation)
     }
 }
 

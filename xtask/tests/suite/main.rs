@@ -17,3 +17,4 @@ mod run;
 mod studies;
 mod table;
 mod table11;
+mod unseen_classes;

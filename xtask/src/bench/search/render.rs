@@ -149,7 +149,9 @@ fn median_trials(trials: &[Option<usize>]) -> String {
 fn show(quartiles: Option<Quartiles>, score: Score) -> String {
     let Some(Quartiles { median, q25, q75 }) = quartiles else { return String::new() };
     match score {
-        Score::Accuracy => format!("{:.2} [{:.2}, {:.2}]", 100.0 * median, 100.0 * q25, 100.0 * q75),
+        Score::Accuracy | Score::Verification | Score::NearestCentroid => {
+            format!("{:.2} [{:.2}, {:.2}]", 100.0 * median, 100.0 * q25, 100.0 * q75)
+        }
         Score::Likelihood | Score::Calibrated => format!("{median:.4} [{q25:.4}, {q75:.4}]"),
     }
 }
@@ -161,7 +163,7 @@ fn points(difference: Option<f64>) -> String {
 fn gain(gain: Option<Mean>, score: Score) -> String {
     let Some(Mean { mean, standard_error }) = gain else { return String::new() };
     let (scale, digits) = match score {
-        Score::Accuracy => (100.0, 2),
+        Score::Accuracy | Score::Verification | Score::NearestCentroid => (100.0, 2),
         Score::Likelihood | Score::Calibrated => (1.0, 4),
     };
     let error = standard_error.map_or_else(String::new, |e| format!(" +- {:.digits$}", scale * e));

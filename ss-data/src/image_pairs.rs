@@ -1,0 +1,112 @@
+//! Lists of pairs of images, some of the same person and some not: how LFW and YTF are verified.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::class_folders::{BadImages, Loaded, SkippedImage, load_files};
+use crate::error::{Error, Result};
+use crate::image_set::{ImageSet, ImageShape};
+
+/// Two images by their places in a set, and whether they show the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImagePair {
+    /// The one image.
+    pub first: usize,
+    /// The other one.
+    pub second: usize,
+    /// Whether both are of one class.
+    pub same: bool,
+    /// The fold of the pair, counted from 0: thresholds are chosen on the other folds.
+    pub fold: usize,
+}
+
+/// Images that are known by pairs alone.
+#[derive(Clone, Debug)]
+pub struct ImagePairs {
+    /// Every image of the list once, in the order in which they occur first; labels are 0 and mean nothing.
+    pub images: ImageSet,
+    /// The pairs, in the order of the list.
+    pub pairs: Vec<ImagePair>,
+    /// Images that were left out, with all pairs that they are in.
+    pub skipped: Vec<SkippedImage>,
+}
+
+/// Reads a list of pairs and its images, scaled and cropped to `shape` as [`load_class_folders`](crate::load_class_folders) does.
+/// A line of `list` is `PATH PATH SAME FOLD`, between blanks: two images below `root`, `1` for the same person and
+/// `0` otherwise, and a fold counted from 0 or from 1 throughout; empty lines and lines that begin with `#` are passed over. The lists
+/// of LFW and YTF are brought into this form by a few lines of any language.
+///
+/// # Errors
+/// A line of another form (by its number), no pair of a kind, folds with gaps, an image that is not there or that cannot be
+/// decoded, unless `bad` says to skip it.
+pub fn load_image_pairs(list: &Path, root: &Path, shape: ImageShape, bad: BadImages) -> Result<ImagePairs> {
+    let text = fs::read_to_string(list).map_err(|error| Error::io("read", list, error))?;
+    let (paths, mut pairs) = parse(&text).map_err(|(line, found)| Error::Corrupt {
+        path: list.to_path_buf(),
+        expected: "lines `PATH PATH SAME FOLD`, SAME being 1 or 0 and FOLD a whole number below 1000".into(),
+        found: format!("`{found}` in line {line}"),
+        remedy: "correct the line or begin it with #",
+    })?;
+    number_folds(list, &mut pairs)?;
+    let paths: Vec<PathBuf> = paths.into_iter().map(|path| root.join(path)).collect();
+    let Loaded { pixels, kept, skipped } =
+        load_files(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>(), shape, bad)?;
+    let place = |image: usize| kept.binary_search(&image).ok();
+    let pairs = pairs
+        .into_iter()
+        .filter_map(|pair| Some(ImagePair { first: place(pair.first)?, second: place(pair.second)?, ..pair }))
+        .collect();
+    let images = ImageSet::new(shape, 2, pixels, vec![0; kept.len()]).map_err(|error| error.in_file(list))?;
+    Ok(ImagePairs { images, pairs, skipped })
+}
+
+type Parsed<'a> = (Vec<&'a str>, Vec<ImagePair>);
+
+/// The different paths and the pairs, or the first line of another form.
+fn parse(text: &str) -> std::result::Result<Parsed<'_>, (usize, &str)> {
+    let (mut paths, mut places, mut pairs) = (Vec::new(), HashMap::new(), Vec::new());
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let bad = (number + 1, line);
+        let [first, second, same, fold] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            return Err(bad);
+        };
+        let same = match same {
+            "1" => true,
+            "0" => false,
+            _ => return Err(bad),
+        };
+        let fold = fold.parse().ok().filter(|fold| *fold < 1000).ok_or(bad)?;
+        let mut place = |path| {
+            *places.entry(path).or_insert_with(|| {
+                paths.push(path);
+                paths.len() - 1
+            })
+        };
+        pairs.push(ImagePair { first: place(first), second: place(second), same, fold });
+    }
+    Ok((paths, pairs))
+}
+
+/// Folds that count from 1 count from 0.
+fn number_folds(list: &Path, pairs: &mut [ImagePair]) -> Result<()> {
+    let mut folds: Vec<usize> = pairs.iter().map(|pair| pair.fold).collect();
+    folds.sort_unstable();
+    folds.dedup();
+    let first = folds.first().copied().unwrap_or(0);
+    let whole = folds.iter().enumerate().all(|(place, &fold)| fold == first + place) && first <= 1;
+    if folds.len() < 2 || !whole {
+        return Err(Error::Corrupt {
+            path: list.to_path_buf(),
+            expected: "pairs of at least two folds, numbered from 0 or from 1 without a gap".into(),
+            found: format!("{} pairs of the folds {folds:?}", pairs.len()),
+            remedy: "correct the last number of the lines",
+        });
+    }
+    pairs.iter_mut().for_each(|pair| pair.fold -= first);
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `reproduce-table6`: few-shot recognition. Networks are trained on some characters, some of the labels wrong, and tell others apart
+//! from a few drawings of each.
+
+mod plan;
+mod render;
+
+use anyhow::Result;
+use ss_cli::MethodResult;
+use ss_cli::progress::print;
+
+use crate::unseen_classes;
+pub(crate) use plan::Args;
+use plan::Plan;
+
+/// Computes the cells that the journal of `--out` lacks, then writes and prints the table.
+pub(crate) fn run(args: Args) -> Result<()> {
+    let plan = Plan::resolve(args)?;
+    let data = plan.load()?;
+    let fingerprint = plan.fingerprint(&data)?;
+    let shared = unseen_classes::Plan {
+        task: "table6_journal",
+        noise: &plan.noise,
+        recipe: &plan.recipe,
+        spec: &plan.spec,
+        run: &plan.run,
+        fingerprint: &fingerprint,
+        said,
+    };
+    let cells = unseen_classes::compute(shared, |noise, seed| plan.experiment(&data, noise, seed))?;
+    print(&render::write(&plan, &data, fingerprint, &cells)?);
+    Ok(())
+}
+
+fn said(result: &MethodResult) -> String {
+    let accuracies: Vec<String> = result
+        .few_shot()
+        .iter()
+        .map(|seen| format!("{:.2} with {}", 100.0 * seen.mean, seen.of.shots))
+        .collect();
+    format!("{} shot (validation {:.2})", accuracies.join(", "), result.val_top1)
+}

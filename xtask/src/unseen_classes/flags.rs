@@ -1,0 +1,48 @@
+//! Flags of these tables.
+
+use anyhow::{Context, Result, bail};
+use ss_cli::Recipe;
+use ss_data::{LabelNoise, NoiseKind};
+
+use crate::run_flags::RunArgs;
+
+/// The flags, but for the data.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// Shares of the training labels that are made wrong, in [0, 1): redrawn among the other training classes. Validation and test
+    /// classes, which are others, keep their right labels
+    #[arg(long, value_delimiter = ',', default_value = "0,0.2")]
+    noise: Vec<f64>,
+    /// Images a step
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Learning rate of the first step
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+impl Flags {
+    /// The rates, ascending, each once.
+    pub(crate) fn noise(&self) -> Result<Vec<f64>> {
+        let mut noise = self.noise.clone();
+        for &rate in &noise {
+            LabelNoise::new(NoiseKind::Symmetric, rate).context("--noise")?;
+        }
+        noise.sort_by(f64::total_cmp);
+        noise.dedup();
+        if noise.is_empty() {
+            bail!("--noise: expected at least one share");
+        }
+        Ok(noise)
+    }
+
+    /// Changes a recipe as the flags say, and checks it.
+    pub(crate) fn adjust(&self, recipe: &mut Recipe) -> Result<()> {
+        self.run.adjust(recipe);
+        recipe.train.batch_size = self.batch.unwrap_or(recipe.train.batch_size);
+        recipe.train.learning_rate = self.learning_rate.unwrap_or(recipe.train.learning_rate);
+        Ok(recipe.check()?)
+    }
+}
