@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use crate::batch_norm::{self, BatchStats};
 use crate::conv::{self, Conv2dSpec};
 use crate::cross_entropy::{self, CrossEntropy};
-use crate::{Activation, Sgd, SgdConfig, channel_gate, pool};
+use crate::{Activation, Sgd, SgdConfig, channel_gate, linear, pool};
 
 /// The implementation that a network and its training run on. The free functions of this crate are those of
 /// [`Backend::Kernels`].
@@ -44,6 +44,18 @@ impl Backend {
             Self::Kernels => conv::conv2d(x, weight, spec),
             Self::Candle => conv::candle_conv2d(x, weight, spec),
             Self::CandleBf16 => conv::candle_conv2d(&half(x)?, &half(weight)?, spec),
+        }
+    }
+
+    /// [`linear`](crate::linear) on this backend; the result is `bf16` on [`Backend::CandleBf16`].
+    ///
+    /// # Errors
+    /// As [`linear`](crate::linear).
+    pub fn linear(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Kernels => linear::linear(x, weight),
+            Self::Candle => x.matmul(&weight.t()?),
+            Self::CandleBf16 => half(x)?.matmul(&half(weight)?.t()?),
         }
     }
 

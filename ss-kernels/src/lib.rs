@@ -3,7 +3,7 @@
 //! Stock candle spends nearly all of a small network's training step in the convolution's backward
 //! pass. The operations here replace what a convolutional network needs: [`conv2d`],
 //! [`batch_norm_train`] / [`batch_norm_eval`] with ReLU or ReLU6 and the residual addition fused in, [`channel_gate`], pooling,
-//! [`cross_entropy`] and the [`Sgd`] update. They take and return ordinary `[n, c, h, w]` tensors and are
+//! [`linear`], [`cross_entropy`] and the [`Sgd`] update. They take and return ordinary `[n, c, h, w]` tensors and are
 //! differentiable by candle's `backward`, so any candle program can use them one by one.
 //!
 //! On the CPU with `f32` the kernels of this crate run, with AVX-512 or AVX2 where the CPU has them
@@ -40,6 +40,7 @@ mod conv;
 mod cross_entropy;
 mod elementwise;
 mod graph;
+mod linear;
 mod memory;
 mod parallel;
 mod pool;
@@ -52,6 +53,7 @@ pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
 pub use channel_gate::channel_gate;
 pub use conv::{Conv2dSpec, conv2d, conv2d_folded};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use linear::linear;
 pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use sgd::{Sgd, SgdConfig};
 pub use simd::Isa;

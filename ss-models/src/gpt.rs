@@ -119,7 +119,7 @@ impl Network for Gpt {
             stream = block.forward(&stream, windows, &mask, mode)?;
         }
         let hidden = self.last.forward(&stream, mode)?;
-        let logits = self.backend.narrowed(&hidden)?.matmul(&self.backend.narrowed(&tokens)?.t()?)?;
+        let logits = self.backend.linear(&hidden, &tokens)?;
         Ok(Output { hidden, logits: logits.to_dtype(DType::F32)? })
     }
 }
@@ -193,8 +193,7 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let weight = self.backend.narrowed(&in_mode(&self.weight, mode))?;
-        let product = self.backend.narrowed(x)?.matmul(&weight.t()?)?.to_dtype(DType::F32)?;
+        let product = self.backend.linear(x, &in_mode(&self.weight, mode))?.to_dtype(DType::F32)?;
         Ok(product.broadcast_add(&in_mode(&self.bias, mode))?)
     }
 }

@@ -8,6 +8,7 @@ mod gather;
 mod geometry;
 mod input_grad;
 mod outer;
+mod rows;
 mod weight_grad;
 mod winograd;
 
@@ -18,6 +19,7 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 pub(crate) use folded::After;
 pub use folded::conv2d_folded;
 pub use geometry::Conv2dSpec;
+pub(crate) use rows::Rows;
 
 use crate::graph::{self, Slot};
 use crate::memory::with_data;
