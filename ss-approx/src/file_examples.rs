@@ -304,7 +304,7 @@ impl Examples for FileExamples {
         Score::Accuracy
     }
 
-    fn check_score(&self, _: Score) -> Result<()> {
-        Ok(())
+    fn check_score(&self, score: Score) -> Result<()> {
+        score.check_of_labels()
     }
 }

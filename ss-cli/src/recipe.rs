@@ -100,7 +100,7 @@ impl Recipe {
                 test_size: Some(500),
                 ..common
             },
-            DatasetKind::FashionMnist => common,
+            DatasetKind::FashionMnist => Self { finalists: 2, ..common },
             DatasetKind::Cifar10 | DatasetKind::Cifar100 => Self {
                 network: NetworkSpec::ResNet(ResNetConfig::resnet20()),
                 train: TrainSettings {
@@ -110,6 +110,7 @@ impl Recipe {
                     ..TrainSettings::default()
                 },
                 train_size: Some(10_000),
+                finalists: 2,
                 start_epoch: 30,
                 reference_until: 30,
                 ..common
@@ -137,6 +138,7 @@ impl Recipe {
             score: Score::Likelihood,
             start_epoch: 5,
             reference_until: 5,
+            finalists: 1,
             ..Self::for_dataset(DatasetKind::FashionMnist)
         }
     }
@@ -159,6 +161,7 @@ impl Recipe {
             trials: 40,
             start_epoch: 45,
             reference_until: 45,
+            finalists: 1,
             ..Self::for_dataset(DatasetKind::FashionMnist)
         }
     }
@@ -183,6 +186,7 @@ impl Recipe {
             score: Score::Verification,
             start_epoch: 30,
             reference_until: 30,
+            finalists: 1,
             ..Self::for_dataset(DatasetKind::FashionMnist)
         }
     }

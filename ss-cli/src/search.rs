@@ -155,7 +155,11 @@ impl SearchOutcome {
         let point = &self.trials[choice.trial].point;
         self.params = SamplerParams::from_unit(self.ranked.spec(), point)?.canonical();
         self.weights = self.ranked.weights(&self.params)?;
-        self.choice = choice;
+        let before = std::mem::replace(&mut self.choice, choice);
+        // What was the choice is a runner-up now.
+        for other in self.runner_ups.iter_mut().filter(|other| other.trial == choice.trial) {
+            *other = before;
+        }
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 //! The optimiser recommends the trial with the best posterior mean. Validation data are finite, so the best of
 //! many candidates looks better than it is. A rule therefore replaces uniform sampling only when its gain over
 //! the uniform trial, paired example by example on the validation set, exceeds a multiple of the gain's
-//! standard error; and the model trained under it replaces the baseline only when its validation accuracy
-//! passes the same test.
+//! standard error; and the model trained under it replaces the baseline only when its validation score
+//! passes the same test. Where several rules are trained in full, the test is not made stricter: it is a heuristic guard.
 
 use ss_bo::TrialId;
 

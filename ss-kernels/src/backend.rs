@@ -47,10 +47,10 @@ impl Backend {
         }
     }
 
-    /// [`linear`](crate::linear) on this backend; the result is `bf16` on [`Backend::CandleBf16`].
+    /// [`linear`](crate::linear()) on this backend; the result is `bf16` on [`Backend::CandleBf16`].
     ///
     /// # Errors
-    /// As [`linear`](crate::linear).
+    /// As [`linear`](crate::linear()).
     pub fn linear(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         match self {
             Self::Kernels => linear::linear(x, weight),

@@ -42,7 +42,11 @@ pub fn best_threshold(cosines: &[f64], same: &[bool]) -> Result<Threshold> {
         }
         if worth(accepted) > best {
             best = worth(accepted);
-            at = next.map_or(cosines[pair] - 1.0, |next| 0.5 * (cosines[pair] + next));
+            at = next.map_or(cosines[pair] - 1.0, |next| {
+                let middle = 0.5 * (cosines[pair] + next);
+                // Of neighbours the middle may round to the larger, which is accepted.
+                if middle < cosines[pair] { middle } else { next }
+            });
         }
     }
     Ok(Threshold { at, accuracy: 0.5 * best as f64 / (positives as f64 * negatives as f64) })
@@ -58,6 +62,9 @@ mod tests {
         let best = |cosines: &[f64], same: &[bool]| best_threshold(cosines, same).unwrap();
         // Nothing is told apart: accept no pair.
         assert_eq!(best(&[0.5, 0.5], &[true, false]), Threshold { at: 1.5, accuracy: 0.5 });
+        // There is no number between neighbours.
+        let (below, above) = (1.0_f64.next_down(), 1.0);
+        assert_eq!(best(&[above, below], &[true, false]), Threshold { at: below, accuracy: 1.0 });
         // Of two equally good thresholds the larger.
         let two = best(&[0.8, 0.6, 0.4, 0.2], &[true, false, true, false]);
         assert_eq!(two, Threshold { at: 0.7, accuracy: 0.75 });

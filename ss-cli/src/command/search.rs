@@ -203,6 +203,7 @@ fn settings(
     let mut recipe = serde_json::to_value(recipe)?;
     if let Value::Object(recipe) = &mut recipe {
         recipe.remove("trials");
+        recipe.remove("finalists");
         recipe.remove("converged_below");
     }
     let mut settings = json!({

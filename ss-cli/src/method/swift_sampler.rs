@@ -30,8 +30,8 @@ pub struct SearchSummary {
     /// Rules that were trained in full: the one with the best trial and the next ones, of which `chosen` has the best model.
     #[serde(default = "one")]
     pub finalists: usize,
-    /// Gain of the model trained under the chosen rule over the baseline, in validation accuracy, in `[-1, 1]`, or in
-    /// log-likelihood a token for text; absent when uniform sampling was chosen.
+    /// Gain of the model trained under the chosen rule over the baseline, in the score by which models of the task are
+    /// compared (accuracy in `[-1, 1]`, say); absent when uniform sampling was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_gain: Option<f64>,
     /// Whether the model trained under the chosen rule was kept; otherwise the result is the baseline's.
@@ -103,9 +103,10 @@ pub struct RuleRun {
 }
 
 impl RuleRun {
-    /// The gain; of a training that diverged, less than any.
-    fn mean_gain(&self) -> f64 {
-        self.gain.map_or(f64::NEG_INFINITY, |(mean, _)| mean)
+    /// What finalists are compared by: first whether the model is worth keeping, then its gain; of a training that diverged, less
+    /// than any.
+    fn rank(&self) -> (bool, f64) {
+        (self.kept, self.gain.map_or(f64::NEG_INFINITY, |(mean, _)| mean))
     }
 }
 
@@ -197,7 +198,7 @@ pub fn train_found(
             let reread = rule.training.as_ref().map_or(0, |training| training.run.cost.reread);
             readings += reread as f64 / experiment.train.len() as f64;
             // Of equal ones the first, whose trial was better.
-            if best.as_ref().is_none_or(|(_, before)| rule.mean_gain() > before.mean_gain()) {
+            if best.as_ref().is_none_or(|(_, before)| rule.rank() > before.rank()) {
                 best = Some((choice, rule));
             }
         }

@@ -60,7 +60,7 @@ pub(super) const COLUMNS: [(&str, &str); 16] = [
     ("kept", "runs in which a rule was used; in the others ss is the baseline"),
     ("trials", "cost of all trials in units of one full training"),
     ("features", "cost of the forward passes that read features, in the same units"),
-    ("extra", "cost of a rival's passes through networks beside its training, in the same units"),
+    ("extra", "cost of a rival's passes through networks beside its training, and of finalists that lost, in the same units"),
     (
         "ss minus it",
         "difference in top-1 of Swift Sampler from the method on the same seed, mean, and Student's 95% interval",
@@ -150,7 +150,7 @@ pub(crate) fn markdown(plan: &Plan, summary: &[Row]) -> String {
          Test top-1 of the finished model in percent, mean +- deviation over seeds; `best` is the epoch with the\n\
          best validation accuracy. Intervals: paired over seeds, 95%, Student's t. Costs are in units of one full\n\
          training, beyond the final training and the uniform run that is the baseline: all trials; the forward\n\
-         passes that read features; a rival's passes through networks beside its training. Time: wall-clock seconds of all\n\
+         passes that read features; a rival's passes through networks beside its training, and finalists that lost. Time: wall-clock seconds of all\n\
          that a method takes, the uniform run included where it starts from it, over those of the baseline. Kept: runs in which a rule was used; in the others ss is the\n\
          baseline. Gap closed: (method - baseline) / (oracle - baseline). Told: what the method learns from beside noisy\n\
          training labels. Ss minus it: mean difference in top-1 over seeds, with its interval.\n\n",

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// in memory: MS1M as a whole takes 200 GB, so give a part of it
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A list of pairs to test on instead of people of --data: lines `PATH PATH SAME FOLD`, SAME 1 for one person and 0 for two,
+    /// A list of pairs to test on instead of people of --data, of other people than those (not checked): lines `PATH PATH SAME FOLD`, SAME 1 for one person and 0 for two,
     /// FOLD the number of the fold; LFW's and YTF's lists are easily brought into this form
     #[arg(long)]
     pairs: Option<PathBuf>,

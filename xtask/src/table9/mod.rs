@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use ss_approx::Device;
 use ss_cli::method::{self, Timed};
 use ss_cli::progress::{Progress, print};
-use ss_cli::selection::Choice;
 use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchJournal, Setup};
 use ss_data::{Dataset, JournalFile, LabelNoise, NoiseKind};
 use ss_seed::Seed;
@@ -177,7 +176,7 @@ impl Unit {
         let show = &mut |event: method::Event| training_events::show(&part, event, &settings.recipe);
         let uniform = method::uniform_run(&trainer, first, show)?;
         let mut searched = 0.0;
-        let mut last: Option<(Vec<usize>, Choice, MethodResult)> = None;
+        let mut last: Option<(Vec<usize>, usize, MethodResult)> = None;
         for &steps in &self.steps {
             if steps == 0 {
                 let run = &uniform.run.run;
@@ -200,7 +199,10 @@ impl Unit {
             let finalists = outcome.finalists();
             let mut result = match last.take().filter(|(before, ..)| *before == finalists) {
                 Some((_, winner, same)) => {
-                    outcome.settle_on(winner)?;
+                    // With the gain that it has among these trials.
+                    if let Some(&choice) = outcome.runner_ups.iter().find(|choice| choice.trial == winner) {
+                        outcome.settle_on(choice)?;
+                    }
                     same.after_more_trials(&outcome)
                 }
                 None => method::train_found(&trainer, setup, &uniform, &mut outcome, show)?,
@@ -208,7 +210,7 @@ impl Unit {
             searched += seconds;
             result.search_seconds = searched;
             keep(steps, &experiment, result.clone())?;
-            last = Some((finalists, outcome.choice, result));
+            last = Some((finalists, outcome.choice.trial, result));
         }
         Ok(())
     }

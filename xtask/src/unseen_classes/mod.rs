@@ -68,6 +68,11 @@ pub(crate) fn compute(
     let place = Place { folder: &plan.run.out, file: "cells.jsonl", task: plan.task };
     let journal = Journal::open(place, plan.fingerprint)?;
     let units = missing_units(plan, &journal.cells());
+    // Whether every split can be judged shows before hours of training.
+    for unit in &units {
+        experiment(unit.noise, Seed::new(unit.seed))
+            .with_context(|| format!("noise {}, seed {}", unit.noise, unit.seed))?;
+    }
     let progress =
         Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.run.quiet || units.is_empty());
     let computed = workers::run(plan.run.workers(), units, |unit, device| {

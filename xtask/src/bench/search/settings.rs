@@ -110,7 +110,13 @@ impl Plan {
             }
             None => Source::Synthetic,
             Some(kind) => {
-                let recipe = Recipe { trials: args.trials, score: args.score, ..Recipe::for_dataset(kind) };
+                // No rule is trained in full here.
+                let recipe = Recipe {
+                    trials: args.trials,
+                    score: args.score,
+                    finalists: 1,
+                    ..Recipe::for_dataset(kind)
+                };
                 recipe.check()?;
                 let dataset = ss_data::load(kind, args.data_dir.as_deref())?;
                 Source::Images { dataset: Box::new(dataset), recipe: Box::new(recipe) }
