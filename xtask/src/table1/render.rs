@@ -60,7 +60,10 @@ pub(super) const COLUMNS: [(&str, &str); 16] = [
     ("kept", "runs in which a rule was used; in the others ss is the baseline"),
     ("trials", "cost of all trials in units of one full training"),
     ("features", "cost of the forward passes that read features, in the same units"),
-    ("extra", "cost of a rival's passes through networks beside its training, and of finalists that lost, in the same units"),
+    (
+        "extra",
+        "cost of a rival's passes through networks beside its training, and of finalists that lost, in the same units",
+    ),
     (
         "ss minus it",
         "difference in top-1 of Swift Sampler from the method on the same seed, mean, and Student's 95% interval",
