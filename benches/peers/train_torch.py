@@ -129,7 +129,7 @@ def mobilenet_v2():
 
 class Windows(nn.Module):
     """A GPT of 2 layers, 128 wide, whose logits are one row a token. Weights are as small as GPT-2's at the start: with PyTorch's
-    own for embeddings the softmax underflows, and denormal numbers cost five times the time."""
+    own for embeddings the softmax underflows, and denormal numbers make a training step several times slower."""
 
     CONTEXT, VOCABULARY = 64, 8192
 
