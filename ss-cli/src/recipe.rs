@@ -59,8 +59,8 @@ pub struct Recipe {
     pub prune_after: Option<f64>,
 }
 
-/// How a recipe of before there were finalists reads.
-fn one() -> usize {
+/// The finalists of a record from before there were any.
+pub(crate) fn one() -> usize {
     1
 }
 

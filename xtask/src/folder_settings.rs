@@ -199,7 +199,7 @@ impl FolderSettings {
     pub(crate) fn experiment(&self, noise: f64) -> Result<FolderExperiment> {
         Ok(FolderExperiment {
             sizes: self.recipe.sizes(),
-            noise: LabelNoise::new(NoiseKind::Symmetric, noise).context("--noise")?.into(),
+            noise: LabelNoise::new(NoiseKind::Symmetric, noise)?.into(),
             validation_labels: self.validation_labels,
             side: self.side,
             view: match self.crops {

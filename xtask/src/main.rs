@@ -13,6 +13,7 @@ mod journal;
 mod markdown_table;
 mod network_runs;
 mod outputs;
+mod own_methods;
 mod run_flags;
 mod settings;
 mod statistics;

@@ -5,12 +5,12 @@
 //! data.
 
 use anyhow::Result;
+use ss_approx::FullRun;
 use ss_approx::sampling::rank;
-use ss_approx::{FullRun, Sampling};
 use ss_cli::method::{self, Event, Timed, TimedUniformRun};
 use ss_cli::progress::Part;
 use ss_cli::{Experiment, Method, MethodResult, SearchOutcome, Setup};
-use ss_sampler::{SamplerParams, Weights};
+use ss_sampler::SamplerParams;
 
 use crate::training_events;
 
@@ -72,12 +72,7 @@ impl NetworkRuns<'_> {
     }
 
     pub(crate) fn oracle(&self) -> Result<MethodResult> {
-        let clean = self.experiment.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect();
-        let sampling = Sampling::Fixed(Weights::new(clean)?);
-        let trainer = self.setup.trainer()?;
-        let Timed { run, seconds } =
-            method::full_run(&trainer, self.setup, Method::Oracle, sampling, &mut self.show())?;
-        self.judge(Method::Oracle, &run, seconds)
+        Ok(method::oracle(&self.setup.trainer()?, self.setup, &mut self.show())?)
     }
 
     pub(crate) fn search(&self, uniform: &TimedUniformRun) -> Result<SearchOutcome> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use ss_approx::{Device, Score};
 use ss_cli::{DeviceFlags, Recipe};
@@ -146,6 +146,20 @@ impl Run {
             fingerprint["device"] = arithmetic.into();
         }
     }
+}
+
+/// The shares that `--noise` gives, ascending, each once; `check` refuses those that are none.
+pub(crate) fn rates(given: &[f64], check: impl Fn(f64) -> Result<()>) -> Result<Vec<f64>> {
+    for &rate in given {
+        check(rate).context("--noise")?;
+    }
+    if given.is_empty() {
+        bail!("--noise: expected at least one share");
+    }
+    let mut rates = given.to_vec();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    Ok(rates)
 }
 
 /// What a search costs beside the training of its choice, in units of one full training: all trials, and the other finalists.

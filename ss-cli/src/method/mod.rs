@@ -7,15 +7,15 @@ mod training;
 
 pub use measures::{EmbeddingProtocol, Measures, Perplexity, TarAtFar, Verification};
 pub use swift_sampler::{RuleRun, SearchSummary, auroc, find, train_found, train_under};
-pub use training::{Timed, TimedUniformRun, full_run, judge, uniform_run};
+pub use training::{Timed, TimedUniformRun, full_run, judge, oracle, uniform_run};
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use ss_approx::{Device, Sampling, Session, Trainer, UniformRun};
-use ss_sampler::{SamplerSpec, Weights};
+use ss_approx::{Device, Session, Trainer, UniformRun};
+use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
 use crate::search::{SearchJournal, SearchOutcome, TrialRecord};
@@ -254,12 +254,7 @@ pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> 
             (Method::Baseline, Some(uniform)) => {
                 judge(&trainer, experiment, method, &uniform.run.run, uniform.seconds)?
             }
-            (Method::Oracle, _) => {
-                let clean = experiment.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect();
-                let sampling = Sampling::Fixed(Weights::new(clean)?);
-                let Timed { run, seconds } = full_run(&trainer, setup, method, sampling, &mut observe)?;
-                judge(&trainer, experiment, method, &run, seconds)?
-            }
+            (Method::Oracle, _) => oracle(&trainer, setup, &mut observe)?,
             (Method::Ss, Some(_)) => {
                 let Some(uniform) = uniform.take() else { continue };
                 let (result, found) = swift_sampler::swift_sampler(&trainer, setup, &uniform, &mut observe)?;

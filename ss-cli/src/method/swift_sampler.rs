@@ -28,7 +28,7 @@ pub struct SearchSummary {
     /// Its standard error.
     pub standard_error: f64,
     /// Rules that were trained in full: the one with the best trial and the next ones, of which `chosen` has the best model.
-    #[serde(default = "one")]
+    #[serde(default = "crate::recipe::one")]
     pub finalists: usize,
     /// Gain of the model trained under the chosen rule over the baseline, in the score by which models of the task are
     /// compared (accuracy in `[-1, 1]`, say); absent when uniform sampling was chosen.
@@ -45,11 +45,6 @@ pub struct SearchSummary {
     pub loss_auroc: Option<f64>,
     /// Every trial, in order.
     pub trials: Vec<TrialRecord>,
-}
-
-/// How a summary of before there were finalists reads.
-fn one() -> usize {
-    1
 }
 
 /// Searches a rule from the uniform run of the experiment.

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use ss_approx::{FullRun, Sampling, Trainer, UniformRun, UniformRunConfig};
+use ss_sampler::Weights;
 
 use super::{Event, Measures, Method, MethodResult, Setup};
 use crate::selection::paired;
@@ -25,6 +26,18 @@ pub struct TimedUniformRun {
     /// What the readings of features took that the reference needs: one more such pass over the training images, timed,
     /// times their number.
     pub reading_seconds: f64,
+}
+
+/// What sampling uniformly from the examples that are not wrong reaches.
+///
+/// # Errors
+/// Those of training; no weights where every example is wrong.
+pub fn oracle(trainer: &Trainer, setup: Setup, observe: &mut impl FnMut(Event)) -> Result<MethodResult> {
+    let experiment = setup.experiment;
+    let clean = experiment.wrong.iter().map(|&wrong| f64::from(u8::from(!wrong))).collect();
+    let sampling = Sampling::Fixed(Weights::new(clean)?);
+    let Timed { run, seconds } = full_run(trainer, setup, Method::Oracle, sampling, observe)?;
+    judge(trainer, experiment, Method::Oracle, &run, seconds)
 }
 
 /// The uniform run of an experiment: the baseline, and what a search starts from.

@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let settings = FolderSettings::resolve(args.settings, "figure2")?;
     let seed = Seed::new(settings.run.first_seed);
-    let plan = settings.experiment(args.noise)?;
+    let plan = settings.experiment(args.noise).context("--noise")?;
     let dataset = settings.load()?;
     let parts = plan.parts(&dataset, seed)?;
     let experiment: Experiment = parts.clone().into();

@@ -10,7 +10,7 @@ use ss_data::text::{Text, TokenWindows, Vocabulary, WindowShuffling, grammar};
 use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::run_flags::{Run, RunArgs, search_work};
+use crate::run_flags::{Run, RunArgs, rates};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -116,15 +116,10 @@ impl Plan {
     pub(super) fn resolve(args: Args) -> Result<Self> {
         let smoke = args.profile == Profile::Smoke;
         let recipe = recipe(&args)?;
-        let mut noise = args.noise.clone();
-        for &rate in &noise {
-            WindowShuffling::new(rate).context("--noise")?;
-        }
-        noise.sort_by(f64::total_cmp);
-        noise.dedup();
-        if noise.is_empty() {
-            bail!("--noise: expected at least one share");
-        }
+        let noise = rates(&args.noise, |rate| {
+            WindowShuffling::new(rate)?;
+            Ok(())
+        })?;
         let profile = args.profile.name();
         Ok(Self {
             profile,
@@ -191,11 +186,6 @@ impl Plan {
             shuffling: WindowShuffling::new(noise)?,
             validation_windows: self.val_text,
         })
-    }
-
-    /// As [`search_work`].
-    pub(super) fn search_work(&self) -> f64 {
-        search_work(&self.recipe)
     }
 
     /// Everything that changes a cell, apart from its method, noise and seed.

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 use ss_cli::Method;
 
-use super::Cell;
 use super::plan::{Parts, Plan};
+use crate::own_methods::Cell;
 use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
@@ -54,17 +54,18 @@ pub(super) fn write(plan: &Plan, parts: &Parts, config: serde_json::Value, cells
 fn row(noise: f64, method: Method, cells: &[Cell]) -> Row {
     let of = |method| cells.iter().filter(move |cell| cell.noise == noise && cell.result.method == method);
     let mean = |value: fn(&Cell) -> f64, method| mean_and_std(&of(method).map(value).collect::<Vec<_>>());
-    let (validation, validation_std) = mean(Cell::validation, method);
-    let (test, test_std) = mean(Cell::test, method);
+    let (validation, validation_std) = mean(|cell| super::validation(&cell.result), method);
+    let of_test = |cell: &Cell| super::test(&cell.result);
+    let (test, test_std) = mean(of_test, method);
     let differences: Vec<f64> = of(method)
         .filter_map(|cell| {
             let base = of(Method::Baseline).find(|base| base.seed == cell.seed)?;
-            Some(cell.test() - base.test())
+            Some(of_test(cell) - of_test(base))
         })
         .collect();
     let interval = paired_interval(&differences);
     let diff_vs_baseline = mean_and_std(&differences).0;
-    let room = mean(Cell::test, Method::Baseline).0 - mean(Cell::test, Method::Oracle).0;
+    let room = mean(of_test, Method::Baseline).0 - mean(of_test, Method::Oracle).0;
     let areas: Vec<f64> = of(method).filter_map(|cell| cell.auroc.get("loss").copied()).collect();
     Row {
         noise,

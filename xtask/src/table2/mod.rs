@@ -21,6 +21,7 @@ use ss_seed::Seed;
 use crate::folder_settings::{self, FolderSettings, Profile};
 use crate::journal::{self, Place};
 use crate::network_runs::{Found, NetworkRuns};
+use crate::run_flags::rates;
 use crate::workers;
 
 /// Flags of `reproduce-table2`.
@@ -117,11 +118,10 @@ impl Plan {
         if noise.is_empty() {
             noise = if profile == Profile::Paper { vec![0.0] } else { vec![0.0, 0.4] };
         }
-        for &rate in &noise {
+        let noise = rates(&noise, |rate| {
             settings.experiment(rate)?;
-        }
-        noise.sort_by(f64::total_cmp);
-        noise.dedup();
+            Ok(())
+        })?;
         let sources = if args.sources.is_empty() {
             let named = |network: &&NetworkSpec| {
                 ["resnet18", "resnet50"].iter().any(|name| network.to_string().starts_with(name))

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
-    BadImages, ClassSplit, ClassSplitSizes, Dataset, ImagePair, ImageSet, ImageShape, LabelNoise, NoiseKind,
+    BadImages, ClassSplit, ClassSplitSizes, ImagePair, ImageSet, ImageShape, LabelNoise, NoiseKind,
     SkippedImage, generated_faces, load_class_folders, load_image_pairs, of_classes,
 };
 use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
 use crate::run_flags::Run;
-use crate::unseen_classes::Flags;
+use crate::unseen_classes::{Flags, digest, shrink};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -175,10 +175,6 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, faces: &Faces) -> Result<Value> {
-        let digest = |images: &ImageSet| {
-            let dataset = Dataset { name: "faces".into(), train: images.clone(), test: None };
-            format!("{:016x}", dataset.digest())
-        };
         let pairs = faces.pairs.as_ref().map(|(images, pairs)| {
             let list: Vec<_> = pairs.iter().map(|p| (p.first, p.second, p.same, p.fold)).collect();
             json!([digest(images), list.len(), format!("{:016x}", pair_digest(&list))])
@@ -237,15 +233,7 @@ fn source(args: &Args) -> Result<Source> {
 fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_faces();
     match args.profile {
-        Profile::Smoke => {
-            recipe.network = "resnet8-8-16-16+embedding-32-s10".parse()?;
-            recipe.train.augmentation.crop_padding = 1;
-            recipe.train.batch_size = 16;
-            recipe.train.learning_rate = 0.05;
-            recipe.trials = 4;
-            recipe.trial_epochs = 1.0;
-            recipe.set_epochs(20);
-        }
+        Profile::Smoke => shrink(&mut recipe)?,
         Profile::Cpu => {}
         Profile::Paper => {
             recipe.network = "resnet50-imagenet+embedding-512-pixels-s64".parse()?;

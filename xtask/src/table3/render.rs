@@ -8,8 +8,9 @@ use ss_cli::Method;
 
 use super::plan::{FOLDS, Faces, Plan};
 use super::roc;
+use crate::own_methods::Cell;
 use crate::statistics::spread;
-use crate::unseen_classes::{Cell, Comparison, SearchColumns};
+use crate::unseen_classes::{Comparison, SearchColumns};
 use crate::{markdown_table, outputs};
 
 /// One (noise, method) over seeds, in percent.

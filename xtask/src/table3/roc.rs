@@ -5,8 +5,8 @@ use ss_cli::Method;
 
 use super::plan::Plan;
 use crate::chart::{self, Axis, COLOURS, Chart, Key, Line, Marker, Panel, Series, Style};
+use crate::own_methods::Cell;
 use crate::statistics::mean_and_std;
-use crate::unseen_classes::Cell;
 
 const METHODS: [(Method, &str, usize); 3] =
     [(Method::Baseline, "baseline", 1), (Method::Ss, "Swift Sampler", 0), (Method::Oracle, "oracle", 2)];

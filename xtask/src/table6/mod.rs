@@ -8,7 +8,7 @@ use anyhow::Result;
 use ss_cli::MethodResult;
 use ss_cli::progress::print;
 
-use crate::unseen_classes;
+use crate::own_methods;
 pub(crate) use plan::Args;
 use plan::Plan;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let data = plan.load()?;
     let fingerprint = plan.fingerprint(&data)?;
-    let shared = unseen_classes::Plan {
+    let shared = own_methods::Plan {
         task: "table6_journal",
         noise: &plan.noise,
         recipe: &plan.recipe,
@@ -26,7 +26,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         fingerprint: &fingerprint,
         said,
     };
-    let cells = unseen_classes::compute(shared, |noise, seed| plan.experiment(&data, noise, seed))?;
+    let cells = own_methods::compute(shared, |noise, seed| plan.experiment(&data, noise, seed))?;
     print(&render::write(&plan, &data, fingerprint, &cells)?);
     Ok(())
 }

@@ -9,14 +9,14 @@ use ss_approx::Episodes;
 use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
-    Characters, ClassSplit, ClassSplitSizes, Dataset, ImageSet, LabelNoise, NoiseKind, generated_faces,
-    load_omniglot, of_classes,
+    Characters, ClassSplit, ClassSplitSizes, ImageSet, LabelNoise, NoiseKind, generated_faces, load_omniglot,
+    of_classes,
 };
 use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
 use crate::run_flags::Run;
-use crate::unseen_classes::Flags;
+use crate::unseen_classes::{Flags, digest, shrink};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -169,10 +169,6 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, drawings: &Drawings) -> Result<Value> {
-        let digest = |images: &ImageSet| {
-            let dataset = Dataset { name: "drawings".into(), train: images.clone(), test: None };
-            format!("{:016x}", dataset.digest())
-        };
         let mut fingerprint = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "format": 1,
@@ -191,13 +187,7 @@ impl Plan {
 fn recipe(args: &Args) -> Result<Recipe> {
     let mut recipe = Recipe::for_few_shot();
     if args.profile == Profile::Smoke {
-        recipe.network = "resnet8-8-16-16+embedding-32-s10".parse()?;
-        recipe.train.augmentation.crop_padding = 1;
-        recipe.train.batch_size = 16;
-        recipe.train.learning_rate = 0.05;
-        recipe.trials = 4;
-        recipe.trial_epochs = 1.0;
-        recipe.set_epochs(20);
+        shrink(&mut recipe)?;
     }
     args.flags.adjust(&mut recipe)?;
     Ok(recipe)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use ss_cli::Method;
 
-use super::Cell;
+use crate::own_methods::Cell;
 use crate::statistics::{mean_and_std, paired_interval};
 
 /// One measure of one (noise, method) over seeds; larger is better.

@@ -1,10 +1,10 @@
 //! Flags of these tables.
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use ss_cli::Recipe;
 use ss_data::{LabelNoise, NoiseKind};
 
-use crate::run_flags::RunArgs;
+use crate::run_flags::{RunArgs, rates};
 
 /// The flags, but for the data.
 #[derive(Debug, clap::Args)]
@@ -26,16 +26,10 @@ pub(crate) struct Flags {
 impl Flags {
     /// The rates, ascending, each once.
     pub(crate) fn noise(&self) -> Result<Vec<f64>> {
-        let mut noise = self.noise.clone();
-        for &rate in &noise {
-            LabelNoise::new(NoiseKind::Symmetric, rate).context("--noise")?;
-        }
-        noise.sort_by(f64::total_cmp);
-        noise.dedup();
-        if noise.is_empty() {
-            bail!("--noise: expected at least one share");
-        }
-        Ok(noise)
+        rates(&self.noise, |rate| {
+            LabelNoise::new(NoiseKind::Symmetric, rate)?;
+            Ok(())
+        })
     }
 
     /// Changes a recipe as the flags say, and checks it.
