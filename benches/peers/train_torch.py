@@ -1,4 +1,4 @@
-"""Training and evaluation speed of the benchmark networks in PyTorch, on the CPU.
+"""Training and evaluation speed of the benchmark networks in PyTorch, on the CPU or a GPU.
 
 The networks are those of `cargo xtask bench train`; gpt is that of `ss-models/tests/oracle/gpt.py`, and its images are windows of
 64 tokens. Prints one JSON object a line: network, batch,
@@ -9,7 +9,7 @@ wall-clock time. The best of the repetitions counts. Peak memory is the process'
 process (--only NAME) to read it.
 
     python train_torch.py [--only NAME[,NAME]] [--batch N] [--threads N] [--reps N] [--mode train|eval|both]
-                          [--channels-last]
+                          [--channels-last] [--device cpu|cuda]
 """
 
 import argparse
@@ -91,10 +91,10 @@ def resnet(widths, depth, channels=3):
     return nn.Sequential(*layers, *head(c))
 
 
-def wrn_16_4():
+def wrn(width, depth):
     layers, c = [nn.Conv2d(3, 16, 3, padding=1, bias=False)], 16
-    for stage, o in enumerate([64, 128, 256]):
-        for i in range(2):
+    for stage, o in enumerate([16 * width, 32 * width, 64 * width]):
+        for i in range(depth):
             layers.append(PreActivation(c, o, 2 if stage and not i else 1))
             c = o
     return nn.Sequential(*layers, nn.BatchNorm2d(c), nn.ReLU(inplace=True), *head(c))
@@ -150,7 +150,8 @@ NETWORKS = {
     "resnet-20": (lambda: resnet([16, 32, 64], 3), (3, 32)),
     "resnet-18": (lambda: resnet([64, 128, 256, 512], 2), (3, 32)),
     "mobilenet-v2": (mobilenet_v2, (3, 32)),
-    "wrn-16-4": (wrn_16_4, (3, 32)),
+    "wrn-16-4": (lambda: wrn(4, 2), (3, 32)),
+    "wrn-28-10": (lambda: wrn(10, 4), (3, 32)),
     "digits": (lambda: resnet([16, 32, 64], 1, channels=1), (1, 8)),
     "digits-small": (lambda: resnet([8, 16, 32], 1, channels=1), (1, 8)),
     "gpt": (Windows, None),
@@ -167,7 +168,7 @@ def fold(net):
                     module[i + 1] = nn.Identity()
 
 
-def measure(name, batch, mode, reps, channels_last):
+def measure(name, batch, mode, reps, channels_last, device):
     torch.manual_seed(0)
     build, shape = NETWORKS[name]
     net = build()
@@ -180,8 +181,9 @@ def measure(name, batch, mode, reps, channels_last):
         target = torch.arange(batch) % 10
         if channels_last:
             net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    net, x, target = net.to(device), x.to(device), target.to(device)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = time.thread_time if torch.get_num_threads() == 1 and device == "cpu" else time.perf_counter
 
     def train():
         optimiser.zero_grad(set_to_none=True)
@@ -196,8 +198,10 @@ def measure(name, batch, mode, reps, channels_last):
     if mode == "eval":
         fold(net)
     step = train if mode == "train" else evaluate
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     for _ in range(3):
         step()
+    wait()
     best = float("inf")
     for _ in range(reps):
         # Enough steps for a fifth of a second, as on the other side: short steps are not timed one by one.
@@ -205,6 +209,9 @@ def measure(name, batch, mode, reps, channels_last):
         while steps == 0 or clock() - begin < 0.2:
             step()
             steps += 1
+            if steps % 20 == 0:
+                wait()
+        wait()
         best = min(best, (clock() - begin) / steps)
     print(
         json.dumps(
@@ -213,6 +220,7 @@ def measure(name, batch, mode, reps, channels_last):
                 "batch": batch,
                 "mode": mode,
                 "threads": torch.get_num_threads(),
+                "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
                 "images_per_second": round(batch / best, 1),
                 "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
                 "library": f"torch {torch.__version__}",
@@ -225,12 +233,14 @@ def measure(name, batch, mode, reps, channels_last):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(NETWORKS), help="networks, separated by commas")
+    default = ",".join(name for name in NETWORKS if name != "wrn-28-10")
+    parser.add_argument("--only", default=default, help="networks, separated by commas")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's default")
     parser.add_argument("--reps", type=int, default=10)
     parser.add_argument("--mode", choices=["train", "eval", "both"], default="both")
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -238,7 +248,7 @@ def main():
         if name not in NETWORKS:
             sys.exit(f"no network is called {name}: choose from {', '.join(NETWORKS)}")
         for mode in ["train", "eval"] if args.mode == "both" else [args.mode]:
-            measure(name, args.batch, mode, args.reps, args.channels_last)
+            measure(name, args.batch, mode, args.reps, args.channels_last, args.device)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,7 @@ impl Device {
                 absent: true,
             });
         }
-        // A stream of its own: candle's default one belongs to the thread that happens to call.
-        let device = candle_core::Device::new_cuda_with_stream(ordinal).map_err(failed)?;
+        let device = open_gpu(ordinal).map_err(failed)?;
         let six = Tensor::new(&[1f32, 2., 3.], &device).and_then(|t| t.sum_all()?.to_scalar::<f32>());
         match six.map_err(failed)? {
             6.0 => Ok(Self::candle(device)),
@@ -135,6 +134,10 @@ impl Device {
     pub fn backend(&self) -> Backend {
         match self {
             Self::Cpu => Backend::Kernels,
+            // With the kernels for it where there are some.
+            Self::Candle(CandleDevice { device, precision: Precision::F32, .. }) if device.is_cuda() => {
+                Backend::Kernels
+            }
             Self::Candle(CandleDevice { precision: Precision::F32, .. }) => Backend::Candle,
             Self::Candle(CandleDevice { precision: Precision::Bf16, .. }) => Backend::CandleBf16,
         }
@@ -160,6 +163,15 @@ fn has_bf16(device: &candle_core::Device) -> bool {
         x.conv2d(&x, 0, 1, 1, 1)?.to_dtype(DType::F32)?.flatten_all()?.max_all()?.to_scalar()
     };
     convolved().is_ok_and(|sum| sum == 9.0)
+}
+
+#[cfg(feature = "cuda")]
+use ss_kernels::open_gpu;
+
+/// Never called: `cuda_is_available` has said that candle was built without.
+#[cfg(not(feature = "cuda"))]
+fn open_gpu(ordinal: usize) -> candle_core::Result<candle_core::Device> {
+    candle_core::Device::new_cuda_with_stream(ordinal)
 }
 
 /// A GPU that is not there is a reason to skip, unless one is required.

@@ -56,11 +56,14 @@ pub mod objective;
 pub mod optimiser;
 pub mod predictions;
 pub mod random_resized_crop;
+#[cfg(feature = "cuda")]
+mod recorded;
 mod resident;
 pub mod sampling;
 pub mod schedule;
 pub mod score;
 pub mod shared_start;
+mod steps;
 mod token_windows;
 pub mod trainer;
 pub mod uniform_run;

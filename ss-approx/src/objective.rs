@@ -33,6 +33,12 @@ pub trait Objective {
     /// Those of the networks; errors of the objective's own as
     /// [`Error::Objective`](crate::Error::Objective).
     fn loss(&mut self, batch: &Batch, session: &Session) -> Result<Tensor>;
+
+    /// Whether the loss is a function of the inputs, the labels and the network alone, computed without reading anything back from the
+    /// device: such steps are recorded on a GPU and replayed.
+    fn is_recordable(&self) -> bool {
+        false
+    }
 }
 
 /// The mean cross-entropy of the batch: ordinary training.
@@ -43,5 +49,9 @@ impl Objective for CrossEntropy {
     fn loss(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
         let out = session.network().forward(batch.x, Mode::Train)?;
         Ok(session.backend().cross_entropy(&out.logits, batch.labels, None)?.loss)
+    }
+
+    fn is_recordable(&self) -> bool {
+        true
     }
 }

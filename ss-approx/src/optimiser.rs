@@ -50,17 +50,38 @@ impl Optimiser {
         })
     }
 
+    /// Whether its steps can be recorded on a GPU: they change nothing on the host.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn is_recordable(&self) -> bool {
+        matches!(self, Self::Sgd(_))
+    }
+
     /// One step with learning rate `rate`. Values without a gradient stay as they are.
     ///
     /// # Errors
     /// Errors of the tensor library.
     pub fn step(&mut self, grads: &GradStore, rate: f64) -> Result<()> {
+        self.prepare(rate)?;
+        self.step_prepared(grads)
+    }
+
+    /// Sets the learning rate of the steps that follow.
+    ///
+    /// # Errors
+    /// A rate that is negative or not finite.
+    pub(crate) fn prepare(&mut self, rate: f64) -> Result<()> {
         match self {
-            Self::Sgd(sgd) => sgd.step(grads, rate)?,
-            Self::AdamW(adamw) => {
-                adamw.set_learning_rate(rate);
-                adamw.step(grads)?;
-            }
+            Self::Sgd(sgd) => sgd.prepare(rate)?,
+            Self::AdamW(adamw) => adamw.set_learning_rate(rate),
+        }
+        Ok(())
+    }
+
+    /// One step with the rate that was prepared.
+    pub(crate) fn step_prepared(&mut self, grads: &GradStore) -> Result<()> {
+        match self {
+            Self::Sgd(sgd) => sgd.step_prepared(grads)?,
+            Self::AdamW(adamw) => adamw.step(grads)?,
         }
         Ok(())
     }

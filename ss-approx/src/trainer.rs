@@ -10,6 +10,7 @@ use ss_seed::Seed;
 
 use crate::epoch_loss::EpochLoss;
 use crate::sampling::Sampled;
+use crate::steps::Steps;
 use crate::{
     Batch, CrossEntropy, Device, Error, Examples, LearningRate, Objective, Optimiser, Predictions, Result,
     Sampling, TrainConfig,
@@ -183,6 +184,7 @@ impl Session<'_> {
         let warmup = ((config.warmup * steps as f64).round() as usize).min(steps - 1);
         let rate = LearningRate { peak: run.learning_rate, steps, warmup, decay: config.decay };
         let mut optimiser = self.optimiser()?;
+        let mut steps_made = Steps::new(self, &optimiser, objective);
         let mut sampled = Sampled::new(run.sampling.clone(), examples)?;
         let (mut step, mut cost) = (0, RunCost::default());
         for (epoch, &draws) in lengths.iter().enumerate() {
@@ -201,8 +203,7 @@ impl Session<'_> {
                 let progress = step as f64 / steps as f64;
                 let learning_rate = rate.at(step);
                 let batch = Batch { x: &x, labels: &labels, draws, step, epoch, progress, learning_rate };
-                let loss = objective.loss(&batch, self)?;
-                optimiser.step(&loss.backward()?, learning_rate)?;
+                let loss = steps_made.step(&batch, self, objective, &mut optimiser)?;
                 losses.add(&loss, draws.len())?;
                 step += 1;
                 cost.trained += draws.len() as u64;

@@ -79,6 +79,10 @@ impl Objective for Reed {
         let out = session.network().forward(batch.x, Mode::Train)?;
         Ok(Reed::loss(self, session.backend(), &out.logits, batch.labels)?)
     }
+
+    fn is_recordable(&self) -> bool {
+        true
+    }
 }
 
 impl TrainingMethod for Reed {

@@ -38,6 +38,13 @@ pub struct CrossEntropy {
 pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<CrossEntropy> {
     let (n, k) = check(logits, targets, weights)?;
     if !graph::is_ours(logits) || !targets.device().is_cpu() || !weights.is_none_or(graph::is_ours) {
+        #[cfg(feature = "cuda")]
+        if crate::cuda::is_ours(logits)
+            && targets.device().is_cuda()
+            && weights.is_none_or(crate::cuda::is_ours)
+        {
+            return crate::cuda::cross_entropy(logits, targets, weights);
+        }
         return stock(logits, targets, weights);
     }
     let targets = targets.to_vec1::<u32>()?;

@@ -7,8 +7,9 @@
 //! differentiable by candle's `backward`, so any candle program can use them one by one.
 //!
 //! On the CPU with `f32` the kernels of this crate run, with AVX-512 or AVX2 where the CPU has them
-//! (see [`Isa`]) and on the current rayon pool. Everything else (CUDA, Metal, `f64`) falls through to
-//! candle's own operations. [`Backend`] has the same operations and can be told to take candle's on the CPU too.
+//! (see [`Isa`]) and on the current rayon pool. With the feature `cuda` there are kernels for `f32` on NVIDIA GPUs too, for convolution,
+//! batch normalisation, cross-entropy and the update. Everything else (Metal, `f64`, pooling on GPUs) falls through to candle's own
+//! operations. [`Backend`] has the same operations and can be told to take candle's on the CPU too.
 //!
 //! Results do not depend on the number of threads: work is cut by shape alone and partial sums are added
 //! in a fixed order.
@@ -38,12 +39,15 @@ mod batch_norm;
 mod channel_gate;
 mod conv;
 mod cross_entropy;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod elementwise;
 mod graph;
 mod linear;
 mod memory;
 mod parallel;
 mod pool;
+mod running;
 mod sgd;
 mod simd;
 
@@ -53,7 +57,10 @@ pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
 pub use channel_gate::channel_gate;
 pub use conv::{Conv2dSpec, conv2d, conv2d_folded};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
+#[cfg(feature = "cuda")]
+pub use cuda::{Recording, open_gpu};
 pub use linear::linear;
 pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};
+pub use running::running_average;
 pub use sgd::{Sgd, SgdConfig};
 pub use simd::Isa;

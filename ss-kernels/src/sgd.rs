@@ -35,6 +35,9 @@ pub struct Sgd {
     params: Vec<Param>,
     config: SgdConfig,
     backend: Backend,
+    rate: f64,
+    #[cfg(feature = "cuda")]
+    rate_on_gpu: Option<crate::cuda::Rate>,
 }
 
 struct Param {
@@ -44,6 +47,8 @@ struct Param {
 
 enum Momentum {
     Cpu(Vec<f32>),
+    #[cfg(feature = "cuda")]
+    Cuda(crate::cuda::Buffer),
     Other(Tensor),
 }
 
@@ -68,7 +73,14 @@ impl Sgd {
             bail!("Sgd: weight_decay must be finite and at least 0, found {weight_decay}");
         }
         let params = vars.into_iter().map(|var| Param { var, momentum: None }).collect();
-        Ok(Self { params, config, backend })
+        Ok(Self {
+            params,
+            config,
+            backend,
+            rate: 0.0,
+            #[cfg(feature = "cuda")]
+            rate_on_gpu: None,
+        })
     }
 
     /// One step with learning rate `lr`. Parameters without a gradient in `grads` are left alone.
@@ -76,9 +88,39 @@ impl Sgd {
     /// # Errors
     /// A learning rate that is negative or not finite; a gradient of another shape than its parameter.
     pub fn step(&mut self, grads: &GradStore, lr: f64) -> Result<()> {
+        self.prepare(lr)?;
+        self.step_prepared(grads)
+    }
+
+    /// Sets the learning rate of the steps that follow; uploads it where the parameters lie on a GPU.
+    ///
+    /// # Errors
+    /// A learning rate that is negative or not finite.
+    pub fn prepare(&mut self, lr: f64) -> Result<()> {
         if !(lr >= 0.0 && lr.is_finite()) {
             bail!("Sgd: the learning rate must be finite and at least 0, found {lr}");
         }
+        self.rate = lr;
+        #[cfg(feature = "cuda")]
+        if self.backend == Backend::Kernels
+            && let Some(Param { var, .. }) = self.params.iter().find(|param| crate::cuda::is_ours(&param.var))
+        {
+            let device = var.device();
+            let rate = match &mut self.rate_on_gpu {
+                Some(rate) => rate,
+                none => none.insert(crate::cuda::Rate::new(device)?),
+            };
+            rate.set(device, lr)?;
+        }
+        Ok(())
+    }
+
+    /// One step with the learning rate that was prepared. On a GPU it can be recorded (`Recording`) and replayed with other rates.
+    ///
+    /// # Errors
+    /// A gradient of another shape than its parameter.
+    pub fn step_prepared(&mut self, grads: &GradStore) -> Result<()> {
+        let lr = self.rate;
         for Param { var, momentum } in &mut self.params {
             let Some(grad) = grads.get(var.as_tensor()) else { continue };
             if grad.dims() != var.dims() {
@@ -87,9 +129,21 @@ impl Sgd {
             let ours = self.backend == Backend::Kernels && graph::is_ours(var) && graph::is_ours(grad);
             if ours && var.is_contiguous() {
                 step_in_place(&self.config, var, momentum, grad, lr)?;
-            } else {
-                step_stock(&self.config, var, momentum, grad, lr)?;
+                continue;
             }
+            #[cfg(feature = "cuda")]
+            if self.backend == Backend::Kernels
+                && crate::cuda::is_ours(var)
+                && crate::cuda::is_ours(grad)
+                && var.is_contiguous()
+            {
+                let Some(rate) = &self.rate_on_gpu else {
+                    bail!("Sgd: a step on a GPU before a learning rate was set");
+                };
+                step_on_gpu(&self.config, var, momentum, grad, rate)?;
+                continue;
+            }
+            step_stock(&self.config, var, momentum, grad, lr)?;
         }
         Ok(())
     }
@@ -108,7 +162,7 @@ fn step_in_place(
         let fresh = || Momentum::Cpu(vec![0.0; var.elem_count()]);
         match momentum.get_or_insert_with(fresh) {
             Momentum::Cpu(buffer) => buffer,
-            Momentum::Other(_) => bail!("Sgd: a parameter moved between devices"),
+            _ => bail!("Sgd: a parameter moved between devices"),
         }
     };
     let update = Update {
@@ -119,6 +173,25 @@ fn step_in_place(
         buffer: RefCell::new(buffer),
     };
     var.as_tensor().inplace_op2(&grad.detach().contiguous()?, &update)
+}
+
+#[cfg(feature = "cuda")]
+fn step_on_gpu(
+    config: &SgdConfig,
+    var: &Var,
+    momentum: &mut Option<Momentum>,
+    grad: &Tensor,
+    rate: &crate::cuda::Rate,
+) -> Result<()> {
+    if config.momentum > 0.0 && momentum.is_none() {
+        *momentum = Some(Momentum::Cuda(crate::cuda::Buffer::new(var)?));
+    }
+    let buffer = match momentum {
+        None => None,
+        Some(Momentum::Cuda(buffer)) => Some(buffer),
+        Some(_) => bail!("Sgd: a parameter moved between devices"),
+    };
+    crate::cuda::step(config, var, buffer, grad, rate)
 }
 
 fn step_stock(
@@ -136,8 +209,8 @@ fn step_stock(
     if config.momentum > 0.0 {
         let buffer = match momentum {
             Some(Momentum::Other(b)) => ((&*b * config.momentum)? + &step)?,
-            Some(Momentum::Cpu(_)) => bail!("Sgd: a parameter moved between devices"),
             None => step.clone(),
+            Some(_) => bail!("Sgd: a parameter moved between devices"),
         };
         step = if config.nesterov { (step + (&buffer * config.momentum)?)? } else { buffer.clone() };
         *momentum = Some(Momentum::Other(buffer));

@@ -107,7 +107,7 @@ impl Parameters {
                 name: name.clone(),
                 what: "is missing from the snapshot".into(),
             })?;
-            var.set(&tensor.to_device(var.device())?)?;
+            var.set(&moved(tensor, var.device())?)?;
         }
         Ok(())
     }
@@ -192,14 +192,22 @@ impl Snapshot {
 
     /// A copy on `device`; the tensors themselves where they lie there already.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        let moved = |(name, tensor): (&String, &Tensor)| Ok((name.clone(), tensor.to_device(device)?));
-        Ok(Self { values: self.values.iter().map(moved).collect::<Result<_>>()? })
+        let values = self.values.iter().map(|(name, tensor)| Ok((name.clone(), moved(tensor, device)?)));
+        Ok(Self { values: values.collect::<Result<_>>()? })
     }
 
     /// The values by name, under the names that PyTorch users expect (`layer1.0.conv1.weight`, ...).
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.values
     }
+}
+
+/// `tensor` on `device`; from one GPU to another through the host, as their streams know nothing of each other
+/// (`ss_kernels::open_gpu`).
+fn moved(tensor: &Tensor, device: &Device) -> Result<Tensor> {
+    let apart = tensor.device().is_cuda() && device.is_cuda() && !tensor.device().same_device(device);
+    let tensor = if apart { &tensor.to_device(&Device::Cpu)? } else { tensor };
+    Ok(tensor.to_device(device)?)
 }
 
 fn is_buffer(name: &str) -> bool {

@@ -38,6 +38,10 @@ pub fn batch_norm_train(
     act: Activation,
 ) -> Result<(Tensor, BatchStats)> {
     check(x, &[scale, shift], residual, eps)?;
+    #[cfg(feature = "cuda")]
+    if [Some(x), Some(scale), Some(shift), residual].into_iter().flatten().all(crate::cuda::is_ours) {
+        return crate::cuda::batch_norm_train(x, scale, shift, residual, eps, act);
+    }
     if !all_ours(x, &[scale, shift], residual) {
         return stock_train(x, scale, shift, residual, eps, act);
     }

@@ -31,7 +31,7 @@ pub fn conv2d_folded(
     let g = after.geometry(x, weight, spec)?;
     let tensors = [Some(x), Some(weight), Some(scale), Some(shift), residual];
     if !tensors.into_iter().flatten().all(graph::is_ours) {
-        return after.finish(&super::stock(&g, x, weight)?);
+        return after.finish_elsewhere(&super::elsewhere(&g, &x.detach(), &weight.detach())?);
     }
     let isa = Isa::current();
     let per_channel = weight.elem_count() / g.o;
@@ -87,6 +87,19 @@ impl After<'_> {
             bail!("conv2d_folded: the residual must be {:?}, found {:?}", [g.n, g.o, g.oh, g.ow], r.dims());
         }
         Ok(g)
+    }
+
+    /// What follows a convolution of what is not `f32` on the CPU.
+    fn finish_elsewhere(&self, y: &Tensor) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if [Some(y), Some(self.scale), Some(self.shift), self.residual]
+            .into_iter()
+            .flatten()
+            .all(crate::cuda::is_ours)
+        {
+            return crate::cuda::normalised(y, self.scale, self.shift, self.residual, self.act);
+        }
+        self.finish(y)
     }
 
     fn finish_half(&self, y: &Tensor) -> Result<Tensor> {

@@ -19,12 +19,12 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 pub(crate) use folded::After;
 pub use folded::conv2d_folded;
 pub use geometry::Conv2dSpec;
+pub(crate) use geometry::Geometry;
 pub(crate) use rows::Rows;
 
 use crate::graph::{self, Slot};
 use crate::memory::with_data;
 use crate::simd::Isa;
-use geometry::Geometry;
 
 /// Two-dimensional convolution (cross-correlation, as in every deep-learning library).
 ///
@@ -51,7 +51,7 @@ use geometry::Geometry;
 pub fn conv2d(x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Tensor> {
     let g = Geometry::new(x, weight, spec)?;
     if !graph::is_ours(x) || !graph::is_ours(weight) {
-        return stock(&g, x, weight);
+        return elsewhere(&g, x, weight);
     }
     let isa = Isa::current();
     let input = graph::enter(x)?;
@@ -65,6 +65,15 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, spec: Conv2dSpec) -> Result<Tensor> {
         None
     };
     graph::leave(y, (g.n, g.oh, g.ow, g.o), handle)
+}
+
+/// [`conv2d`] of what is not `f32` on the CPU.
+fn elsewhere(g: &Geometry, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if crate::cuda::is_ours(x) && crate::cuda::is_ours(weight) {
+        return crate::cuda::conv2d(g, x, weight);
+    }
+    stock(g, x, weight)
 }
 
 /// [`conv2d`] by candle's own operations.

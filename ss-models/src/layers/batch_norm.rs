@@ -3,7 +3,7 @@
 use candle_core::{Tensor, Var};
 use candle_nn::VarBuilder;
 use candle_nn::init::{ONE, ZERO};
-use ss_kernels::{Activation, Backend};
+use ss_kernels::{Activation, Backend, running_average};
 
 use super::in_mode;
 use crate::{Mode, Result};
@@ -59,9 +59,13 @@ impl BatchNorm {
                 let (y, stats) =
                     self.backend.batch_norm_train(x, &self.scale, &self.shift, residual, Self::EPS, act)?;
                 let count = (x.elem_count() / x.dim(1)?) as f64;
-                let unbiased = (stats.var * (count / (count - 1.0).max(1.0)))?;
-                update(&self.running_mean, &stats.mean)?;
-                update(&self.running_var, &unbiased)?;
+                running_average(&self.running_mean, &stats.mean, Self::MOMENTUM, 1.0)?;
+                running_average(
+                    &self.running_var,
+                    &stats.var,
+                    Self::MOMENTUM,
+                    count / (count - 1.0).max(1.0),
+                )?;
                 Ok(y)
             }
             Mode::Eval => Ok(self.backend.batch_norm_eval(
@@ -76,9 +80,4 @@ impl BatchNorm {
             )?),
         }
     }
-}
-
-fn update(running: &Var, batch: &Tensor) -> Result<()> {
-    let old = (running.as_detached_tensor() * (1.0 - BatchNorm::MOMENTUM))?;
-    Ok(running.set(&(old + (batch * BatchNorm::MOMENTUM)?)?)?)
 }
