@@ -34,6 +34,8 @@ struct Row {
     kept: usize,
     /// All trials in units of one full training.
     search_cost: f64,
+    /// Mean cost of finalists that lost, in the same units.
+    extra_cost: f64,
     /// Mean area under the ROC curve of the reference loss as a detector of shuffled windows.
     loss_auroc: Option<f64>,
 }
@@ -83,6 +85,7 @@ fn row(noise: f64, method: Method, cells: &[Cell]) -> Row {
         gap_closed: (room > 0.0).then(|| (0.0 - diff_vs_baseline) / room),
         kept: of(method).filter(|cell| cell.result.search.as_ref().is_some_and(|search| search.kept)).count(),
         search_cost: mean(|cell| cell.result.search_cost, method).0,
+        extra_cost: mean(|cell| cell.result.extra_cost, method).0,
         loss_auroc: (!areas.is_empty()).then(|| mean_and_std(&areas).0),
     }
 }
@@ -99,8 +102,8 @@ fn markdown(plan: &Plan, parts: &Parts, rows: &[Row]) -> String {
          mean +- deviation over seeds, lower is better. Every token is predicted from those before it in its own window alone, so that\n\
          the numbers are not those of models that read on. Minus baseline: of test perplexities, paired over seeds, 95% interval by\n\
          Student's t. Gap closed: (baseline - value) / (baseline - oracle). Kept: runs in which a rule was used; in the others the\n\
-         result is the baseline's. Trials: their cost in units of one full training. Detects: area under the ROC curve of the\n\
-         reference loss against the shuffled windows.\n",
+         result is the baseline's. Trials: their cost in units of one full training. Extra: cost of finalists that lost, in the same\n\
+         units. Detects: area under the ROC curve of the reference loss against the shuffled windows.\n",
         plan.profile,
         recipe.network,
         parts.train.len(),
@@ -126,6 +129,7 @@ fn markdown(plan: &Plan, parts: &Parts, rows: &[Row]) -> String {
         "gap closed",
         "kept",
         "trials",
+        "extra",
         "detects",
     ];
     let rows = rows.iter().map(|row| {
@@ -145,6 +149,7 @@ fn markdown(plan: &Plan, parts: &Parts, rows: &[Row]) -> String {
             searched(row.gap_closed.map_or_else(String::new, |share| format!("{:.0}%", 100.0 * share))),
             searched(format!("{}/{}", row.kept, row.n)),
             searched(format!("{:.2}", row.search_cost)),
+            searched(format!("{:.2}", row.extra_cost)),
             row.loss_auroc.map_or_else(String::new, |area| format!("{area:.3}")),
         ]
     });

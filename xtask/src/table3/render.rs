@@ -95,8 +95,8 @@ fn markdown(plan: &Plan, faces: &Faces, cells: &[Cell], rows: &[Row]) -> String 
          the largest threshold at which no larger share of pairs of two is, without interpolation; n/a where there are fewer than\n\
          1 / FAR such pairs. Minus baseline: of accuracies, paired over seeds, 95% interval by Student's t. Gap closed:\n\
          (value - baseline) / (oracle - baseline). Kept: runs in which a rule was used; in the others the result is the\n\
-         baseline's. Trials: their cost in units of one full training. Detects: area under the ROC curve of the reference loss\n\
-         against the wrong labels. Images left out: {}.\n",
+         baseline's. Trials: their cost in units of one full training. Extra: cost of finalists that lost, in the same\n\
+         units. Detects: area under the ROC curve of the reference loss against the wrong labels. Images left out: {}.\n",
         plan.profile,
         recipe.network,
         faces.people.classes() - validation - test,
@@ -109,7 +109,8 @@ fn markdown(plan: &Plan, faces: &Faces, cells: &[Cell], rows: &[Row]) -> String 
     let mut header = vec!["noise".to_owned(), "realised".into(), "method".into(), "accuracy".into()];
     header.extend(plan.fars.iter().map(|far| format!("TAR@FAR {far}")));
     header.extend(
-        ["minus baseline", "95% interval", "gap closed", "kept", "trials", "detects"].map(String::from),
+        ["minus baseline", "95% interval", "gap closed", "kept", "trials", "extra", "detects"]
+            .map(String::from),
     );
     let rows = rows.iter().map(|row| {
         let mut cells = vec![
@@ -124,7 +125,7 @@ fn markdown(plan: &Plan, faces: &Faces, cells: &[Cell], rows: &[Row]) -> String 
         cells.extend(row.tar.iter().map(|(_, tar)| shown(tar)));
         cells.extend(row.accuracy.columns(row.method));
         cells
-            .extend(row.search.as_ref().map_or_else(|| [const { String::new() }; 3], SearchColumns::columns));
+            .extend(row.search.as_ref().map_or_else(|| [const { String::new() }; 4], SearchColumns::columns));
         cells
     });
     out + &markdown_table::aligned(&header, &rows.collect::<Vec<_>>())

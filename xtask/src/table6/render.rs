@@ -82,8 +82,8 @@ fn markdown(plan: &Plan, drawings: &Drawings, rows: &[Row]) -> String {
          test on have right labels. Accuracy in percent, of the finished model, mean +- deviation over seeds. Episodes: half of the\n\
          95% interval over the episodes of one model. Minus baseline: paired over seeds, 95% interval by Student's t. Gap closed:\n\
          (value - baseline) / (oracle - baseline). Kept: runs in which a rule was used; in the others the result is the\n\
-         baseline's. Trials: their cost in units of one full training. Detects: area under the ROC curve of the reference loss\n\
-         against the wrong labels.\n",
+         baseline's. Trials: their cost in units of one full training. Extra: cost of finalists that lost, in the same\n\
+         units. Detects: area under the ROC curve of the reference loss against the wrong labels.\n",
         plan.profile,
         recipe.network,
         drawings.base.classes() - plan.split.validation,
@@ -110,12 +110,13 @@ fn markdown(plan: &Plan, drawings: &Drawings, rows: &[Row]) -> String {
         "gap closed",
         "kept",
         "trials",
+        "extra",
         "detects",
     ];
     let rows = rows.iter().map(|row| {
         let [difference, interval, gap] = row.accuracy.columns(row.method);
-        let [kept, trials, detects] =
-            row.search.as_ref().map_or_else(|| [const { String::new() }; 3], SearchColumns::columns);
+        let [kept, trials, extra, detects] =
+            row.search.as_ref().map_or_else(|| [const { String::new() }; 4], SearchColumns::columns);
         [
             format!("{:.0}%", 100.0 * row.noise),
             format!("{:.1}%", 100.0 * row.realized_noise),
@@ -129,6 +130,7 @@ fn markdown(plan: &Plan, drawings: &Drawings, rows: &[Row]) -> String {
             gap,
             kept,
             trials,
+            extra,
             detects,
         ]
     });

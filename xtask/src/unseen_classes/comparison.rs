@@ -85,6 +85,8 @@ pub(crate) struct SearchColumns {
     pub(crate) kept: usize,
     /// All trials in units of one full training.
     pub(crate) cost: f64,
+    /// Mean cost of finalists that lost, in the same units.
+    pub(crate) extra_cost: f64,
     /// Mean area under the ROC curve of the reference loss as a detector of wrong labels.
     pub(crate) loss_auroc: Option<f64>,
 }
@@ -95,20 +97,25 @@ impl SearchColumns {
         let ss: Vec<&Cell> =
             cells.iter().filter(|c| c.noise == noise && c.result.method == Method::Ss).collect();
         let areas: Vec<f64> = ss.iter().filter_map(|cell| cell.auroc.get("loss").copied()).collect();
-        let costs: Vec<f64> = ss.iter().map(|cell| cell.result.search_cost).collect();
+        let mean = |cost: fn(&Cell) -> f64| match ss.len() {
+            0 => 0.0,
+            _ => mean_and_std(&ss.iter().map(|cell| cost(cell)).collect::<Vec<_>>()).0,
+        };
         Self {
             n: ss.len(),
             kept: ss.iter().filter(|c| c.result.search.as_ref().is_some_and(|search| search.kept)).count(),
-            cost: if costs.is_empty() { 0.0 } else { mean_and_std(&costs).0 },
+            cost: mean(|cell| cell.result.search_cost),
+            extra_cost: mean(|cell| cell.result.extra_cost),
             loss_auroc: (!areas.is_empty()).then(|| mean_and_std(&areas).0),
         }
     }
 
-    /// Kept, trials, detects.
-    pub(crate) fn columns(&self) -> [String; 3] {
+    /// Kept, trials, extra, detects.
+    pub(crate) fn columns(&self) -> [String; 4] {
         [
             format!("{}/{}", self.kept, self.n),
             format!("{:.2}", self.cost),
+            format!("{:.2}", self.extra_cost),
             self.loss_auroc.map_or_else(String::new, |area| format!("{area:.3}")),
         ]
     }
@@ -150,7 +157,10 @@ mod tests {
         assert_eq!(base.columns(Method::Baseline), ["", "", ""]);
         assert!(Comparison::of(0.1, Method::Ss, &cells, top1).is_none());
         assert!(Comparison::of(0.2, Method::Ss, &cells, |_| None).is_none());
+        // Two more finalists with one of the seeds.
+        cells[2].result.extra_cost = 2.0;
         let search = SearchColumns::of(0.2, &cells);
-        assert_eq!(search.columns(), ["0/3", "2.00", ""]);
+        assert_eq!(search.columns(), ["0/3", "2.00", "0.67", ""]);
+        assert_eq!(SearchColumns::of(0.1, &cells).columns(), ["0/0", "0.00", "0.00", ""]);
     }
 }

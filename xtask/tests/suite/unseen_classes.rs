@@ -60,7 +60,24 @@ fn run_in_parts(number: u32, folder: &Path) -> Vec<Value> {
     assert!(all[5]["auroc"]["loss"].as_f64().unwrap() > 0.5, "{}", all[5]["auroc"]);
     let other = predicate::str::contains("other settings (");
     smoke(number, &at_once, &["--epochs", "3"]).assert().failure().stderr(other);
+    finalists_are_in_the_table(number, &in_parts);
     all
+}
+
+/// As after a search with three finalists: the cells of Swift Sampler say what the two that lost have cost.
+fn finalists_are_in_the_table(number: u32, out: &Path) {
+    let journal = out.join("cells.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let (before, after) = ("\"extra_cost\":0.0,\"search\":", "\"extra_cost\":2.0,\"search\":");
+    assert_eq!(text.matches(before).count(), 2, "one each noise");
+    fs::write(&journal, text.replace(before, after)).unwrap();
+    let printed = predicate::str::contains("| extra |").and(predicate::str::contains("|  2.00 |"));
+    smoke(number, out, &["--noise", "0,0.2"]).assert().success().stdout(printed);
+    for row in written(number, out)["summary"].as_array().unwrap() {
+        if row["method"] == "ss" {
+            assert_eq!(row["search"]["extra_cost"], 2.0, "{row}");
+        }
+    }
 }
 
 #[test]
