@@ -9,7 +9,7 @@ use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
     BadImages, ClassSplit, ClassSplitSizes, ImagePair, ImageSet, ImageShape, LabelNoise, NoiseKind,
-    SkippedImage, generated_faces, load_class_folders, load_image_pairs, of_classes,
+    SkippedImage, check_other_people, generated_faces, load_class_folders, load_image_pairs, of_classes,
 };
 use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
@@ -39,8 +39,9 @@ pub(crate) struct Args {
     /// in memory: MS1M as a whole takes 200 GB, so give a part of it
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A list of pairs to test on instead of people of --data, of other people than those (not checked): lines `PATH PATH SAME FOLD`, SAME 1 for one person and 0 for two,
-    /// FOLD the number of the fold; LFW's and YTF's lists are easily brought into this form
+    /// A list of pairs to test on instead of people of --data, of other people than those: lines `PATH PATH SAME FOLD`, SAME 1 for one
+    /// person and 0 for two, FOLD the number of the fold; LFW's and YTF's lists are easily brought into this form. The first folder
+    /// of a PATH is a person, and no folder of --data may have that name
     #[arg(long)]
     pairs: Option<PathBuf>,
     /// The folder that the paths of --pairs are below [default: that of the list]
@@ -140,6 +141,9 @@ impl Plan {
             let people = generated_faces::generate(30, 6, Seed::new(0))?;
             return Ok(Faces { people, pairs: None, skipped: Vec::new() });
         };
+        if let Some((list, root)) = pairs {
+            check_other_people(list, root, data).context("--pairs")?;
+        }
         let people = load_class_folders(data, *shape, *bad)?;
         let mut faces = Faces { people: people.images, pairs: None, skipped: people.skipped };
         if let Some((list, root)) = pairs {

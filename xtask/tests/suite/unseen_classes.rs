@@ -143,14 +143,19 @@ fn with<'a>(defaults: &[(&'a str, &'a str)], flags: &[&'a str]) -> Vec<&'a str> 
 #[test]
 fn faces_and_pairs_are_read_from_files() {
     let folder = tempdir().unwrap();
-    let data = folder.path().join("people");
+    let [data, others] = ["people", "others"].map(|name| folder.path().join(name));
     faces(&data, 9, 4);
-    let list = folder.path().join("people/pairs.txt");
+    faces(&others, 2, 4);
+    for person in 0..2 {
+        let name = |of: &str| others.join(format!("{of}-{person:02}"));
+        fs::rename(name("person"), name("other")).unwrap();
+    }
+    let list = others.join("pairs.txt");
     let mut lines = String::new();
     for image in 0..4 {
-        for (other, same) in [("person-00", 1), ("person-01", 0)] {
+        for (other, same) in [("other-00", 1), ("other-01", 0)] {
             let (next, fold) = ((image + 1) % 4, image % 2);
-            lines += &format!("person-00/{image}.pgm {other}/{next}.pgm {same} {fold}\n");
+            lines += &format!("other-00/{image}.pgm {other}/{next}.pgm {same} {fold}\n");
         }
     }
     fs::write(&list, lines).unwrap();
@@ -192,6 +197,16 @@ fn faces_and_pairs_are_read_from_files() {
     refused(&[], "validation 3 + test 10 of 9");
     refused(&["--pairs", &pairs, "--test-people", "3"], "leave one of the two out");
     refused(&["--pairs-root", &people], "there is no --pairs");
+    // The people of the list are trained on.
+    let known = list.with_file_name("known.txt");
+    let lines = fs::read_to_string(&list).unwrap();
+    fs::write(&known, lines.replace("other-", "person-")).unwrap();
+    let known = path(&known);
+    for root in [&path(&others), &people] {
+        let flags = ["--pairs", &known, "--pairs-root", root];
+        refused(&flags, "known.txt: expected pairs of other people than those of");
+        refused(&flags, "found 2 who are there too: person-00 (line 1), person-01 (line 2);");
+    }
     refused(&["--test-people", "3", "--far", "0"], "--far 0");
     refused(&["--test-people", "3", "--noise", "1"], "--noise");
     refused(&["--test-people", "3", "--score", "accuracy"], "verification or nearest-centroid");
