@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
-    BadImages, ClassSplit, ClassSplitSizes, ImagePair, ImageSet, ImageShape, LabelNoise, NoiseKind,
-    SkippedImage, check_other_people, generated_faces, load_class_folders, load_image_pairs, of_classes,
+    BadImages, ClassFolders, ClassSplit, ClassSplitSizes, ImagePair, ImageSet, ImageShape, LabelNoise,
+    NoiseKind, SkippedImage, check_other_people, generated_faces, load_class_folders, load_image_pairs,
 };
 use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
 use crate::run_flags::Run;
-use crate::unseen_classes::{Flags, digest, shrink};
+use crate::unseen_classes::{Flags, NamedClasses, digest, shrink};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,7 +90,7 @@ pub(super) struct Plan {
 
 /// All images, before they are split by person.
 pub(super) struct Faces {
-    pub(super) people: ImageSet,
+    pub(super) people: NamedClasses,
     pub(super) pairs: Option<(ImageSet, Vec<ImagePair>)>,
     pub(super) skipped: Vec<SkippedImage>,
 }
@@ -139,13 +139,15 @@ impl Plan {
     pub(super) fn load(&self) -> Result<Faces> {
         let Source::Files { data, pairs, shape, bad } = &self.source else {
             let people = generated_faces::generate(30, 6, Seed::new(0))?;
+            let people = NamedClasses::new(people, |person| format!("generated person {person}"));
             return Ok(Faces { people, pairs: None, skipped: Vec::new() });
         };
         if let Some((list, root)) = pairs {
             check_other_people(list, root, data).context("--pairs")?;
         }
-        let people = load_class_folders(data, *shape, *bad)?;
-        let mut faces = Faces { people: people.images, pairs: None, skipped: people.skipped };
+        let ClassFolders { images, classes, skipped } = load_class_folders(data, *shape, *bad)?;
+        let people = NamedClasses::new(images, |person| data.join(&classes[person]).display().to_string());
+        let mut faces = Faces { people, pairs: None, skipped };
         if let Some((list, root)) = pairs {
             let listed = load_image_pairs(list, root, *shape, *bad)?;
             faces.pairs = Some((listed.images, listed.pairs));
@@ -159,17 +161,17 @@ impl Plan {
 
     /// The data of one noise and seed: each seed trains, validates and tests on other people.
     pub(super) fn experiment(&self, faces: &Faces, noise: f64, seed: Seed) -> Result<Experiment> {
-        let split = ClassSplit::draw(faces.people.classes(), self.split, seed)
+        let split = ClassSplit::draw(faces.people.images.classes(), self.split, seed)
             .context("--val-people and --test-people")?;
-        let part = |people: &[u32]| of_classes(&faces.people, people);
+        let compared = |people: &[u32]| faces.people.part(people, 2, "pairs of one person");
         let test = match &faces.pairs {
             Some((images, pairs)) => TestImages::InPairs { images: images.clone(), pairs: pairs.clone() },
-            None => TestImages::OfClasses(part(&split.test)?),
+            None => TestImages::OfClasses(compared(&split.test)?),
         };
         let data = EmbeddingExperiment {
-            train: part(&split.train)?,
+            train: faces.people.part(&split.train, 1, "training")?,
             noise: LabelNoise::new(NoiseKind::Symmetric, noise)?,
-            validation: part(&split.validation)?,
+            validation: compared(&split.validation)?,
             test,
             goal: ss_approx::Score::Verification,
             protocol: EmbeddingProtocol::Verification { folds: FOLDS, fars: self.fars.clone(), seed },
@@ -186,7 +188,7 @@ impl Plan {
         let mut fingerprint = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "format": 1,
-            "people": digest(&faces.people),
+            "people": digest(&faces.people.images),
             "pairs": pairs,
             "split": serde_json::to_value(self.split)?,
             "far": self.fars,

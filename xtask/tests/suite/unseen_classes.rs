@@ -211,6 +211,14 @@ fn faces_and_pairs_are_read_from_files() {
     refused(&["--test-people", "3", "--noise", "1"], "--noise");
     refused(&["--test-people", "3", "--score", "accuracy"], "verification or nearest-centroid");
     refused(&["--data", "nowhere"], "nowhere");
+    // A person with one image is in the validation part of some seeds.
+    for image in [0, 1, 3] {
+        fs::remove_file(data.join(format!("person-02/{image}.pgm"))).unwrap();
+    }
+    refused(
+        &["--test-people", "3", "--seeds", "20"],
+        "people/person-02: 1 image, but 2 are needed for pairs of one person; add images",
+    );
     table(3, folder.path(), &[])
         .assert()
         .failure()
@@ -258,10 +266,18 @@ fn alphabets_that_training_has_seen_are_left_out() {
     let refused = |flags: &[&str], what: &str| {
         run("refused", flags).assert().failure().stderr(predicate::str::contains(what.to_owned()));
     };
-    refused(&["--shots", "4"], "class 0 has 4 images, but 5 are needed");
+    refused(&["--shots", "4"], "novel/Tagalog/person-00: 4 images, but 5 are needed for the shots");
     refused(&["--way", "6"], "5 classes, but 6 are needed");
     refused(&["--val-characters", "9"], "validation 9 + test 0 of 10");
     refused(&["--novel", &base], "alphabets that --base has too");
+    // A character with one drawing is in the validation part of some seeds.
+    for image in 1..4 {
+        fs::remove_file(Path::new(&base).join(format!("Greek/person-01/{image}.png"))).unwrap();
+    }
+    refused(
+        &["--seeds", "20"],
+        "base/Greek/person-01: 1 image, but 2 are needed for a centroid of the others; add images",
+    );
     table(6, folder.path(), &[]).assert().failure().stderr(predicate::str::contains("--base and --novel"));
     let generated = predicate::str::contains("generates its patterns");
     smoke(6, folder.path(), &["--base", &base]).assert().failure().stderr(generated);
