@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::class_folders::{BadImages, Loaded, SkippedImage, load_files};
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 use crate::image_set::{ImageSet, ImageShape};
 
 /// Two images by their places in a set, and whether they show the same.
@@ -30,6 +31,17 @@ pub struct ImagePairs {
     pub pairs: Vec<ImagePair>,
     /// Images that were left out, with all pairs that they are in.
     pub skipped: Vec<SkippedImage>,
+}
+
+impl ImagePairs {
+    /// A digest of the pairs (FNV-1a, 64 bits): which list a result was computed on.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Fnv::new();
+        for &ImagePair { first, second, same, fold } in &self.pairs {
+            digest.add([first as u64, second as u64, u64::from(same), fold as u64]);
+        }
+        digest.value()
+    }
 }
 
 /// Reads a list of pairs and its images, scaled and cropped to `shape` as [`load_class_folders`](crate::load_class_folders) does.

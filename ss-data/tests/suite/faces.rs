@@ -82,6 +82,8 @@ fn lists_of_pairs_are_read() {
     let pairs = load(good, BadImages::Refuse).unwrap();
     let pair = |first, second, same, fold| ImagePair { first, second, same, fold };
     assert_eq!(pairs.pairs, [pair(0, 1, true, 0), pair(0, 2, false, 0), pair(1, 2, false, 1)]);
+    // Python 3.11: h = 0xcbf29ce484222325; for n in [0, 1, 1, 0, 0, 2, 0, 0, 1, 2, 0, 1]: h = (h ^ n) * 0x100000001b3 % 2**64
+    assert_eq!(pairs.digest(), 0x3850_b1f1_d678_2d01);
     let greys: Vec<u8> = (0..3).map(|i| pairs.images.image(i)[0]).collect();
     assert_eq!(greys, [2, 1, 3]);
     for (bad, line) in [

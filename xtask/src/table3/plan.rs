@@ -8,13 +8,12 @@ use serde_json::{Value, json};
 use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
-    BadImages, ClassFolders, ClassSplit, ClassSplitSizes, ImagePair, ImageSet, ImageShape, LabelNoise,
-    NoiseKind, SkippedImage, check_other_people, generated_faces, load_class_folders, load_image_pairs,
+    BadImages, ClassFolders, ClassSplit, ClassSplitSizes, ImagePairs, ImageShape, LabelNoise, NoiseKind,
+    SkippedImage, check_other_people, generated_faces, load_class_folders, load_image_pairs,
 };
-use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::run_flags::Run;
+use crate::own_methods::Settings;
 use crate::unseen_classes::{Flags, NamedClasses, digest, shrink};
 
 /// How much is computed.
@@ -82,16 +81,13 @@ pub(super) struct Plan {
     pub(super) split: ClassSplitSizes,
     /// Descending, each once.
     pub(super) fars: Vec<f64>,
-    pub(super) noise: Vec<f64>,
-    pub(super) recipe: Recipe,
-    pub(super) spec: SamplerSpec,
-    pub(super) run: Run,
+    pub(super) settings: Settings,
 }
 
 /// All images, before they are split by person.
 pub(super) struct Faces {
     pub(super) people: NamedClasses,
-    pub(super) pairs: Option<(ImageSet, Vec<ImagePair>)>,
+    pub(super) pairs: Option<ImagePairs>,
     pub(super) skipped: Vec<SkippedImage>,
 }
 
@@ -127,11 +123,8 @@ impl Plan {
             profile,
             split,
             fars,
-            noise: args.flags.noise()?,
-            recipe,
-            spec: args.flags.run.spec()?,
             source: source(&args)?,
-            run: args.flags.run.resolve(smoke, true, &format!("table3-{profile}"))?,
+            settings: args.flags.resolve(recipe, smoke, &format!("table3-{profile}"))?,
         })
     }
 
@@ -150,8 +143,8 @@ impl Plan {
         let mut faces = Faces { people, pairs: None, skipped };
         if let Some((list, root)) = pairs {
             let listed = load_image_pairs(list, root, *shape, *bad)?;
-            faces.pairs = Some((listed.images, listed.pairs));
-            faces.skipped.extend(listed.skipped);
+            faces.skipped.extend(listed.skipped.iter().cloned());
+            faces.pairs = Some(listed);
         }
         for SkippedImage { path, reason } in &faces.skipped {
             eprintln!("left out: {}: {reason}", path.display());
@@ -165,7 +158,9 @@ impl Plan {
             .context("--val-people and --test-people")?;
         let compared = |people: &[u32]| faces.people.part(people, 2, "pairs of one person");
         let test = match &faces.pairs {
-            Some((images, pairs)) => TestImages::InPairs { images: images.clone(), pairs: pairs.clone() },
+            Some(ImagePairs { images, pairs, .. }) => {
+                TestImages::InPairs { images: images.clone(), pairs: pairs.clone() }
+            }
             None => TestImages::OfClasses(compared(&split.test)?),
         };
         let data = EmbeddingExperiment {
@@ -181,30 +176,16 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, faces: &Faces) -> Result<Value> {
-        let pairs = faces.pairs.as_ref().map(|(images, pairs)| {
-            let list: Vec<_> = pairs.iter().map(|p| (p.first, p.second, p.same, p.fold)).collect();
-            json!([digest(images), list.len(), format!("{:016x}", pair_digest(&list))])
+        let pairs = faces.pairs.as_ref().map(|listed| {
+            json!([digest(&listed.images), listed.pairs.len(), format!("{:016x}", listed.digest())])
         });
-        let mut fingerprint = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "format": 1,
+        self.settings.fingerprint(json!({
             "people": digest(&faces.people.images),
             "pairs": pairs,
             "split": serde_json::to_value(self.split)?,
             "far": self.fars,
-            "recipe": serde_json::to_value(&self.recipe)?,
-            "spec": serde_json::to_value(&self.spec)?,
-        });
-        self.run.add_arithmetic(&mut fingerprint);
-        Ok(fingerprint)
+        }))
     }
-}
-
-/// FNV-1a over the numbers of the pairs.
-fn pair_digest(pairs: &[(usize, usize, bool, usize)]) -> u64 {
-    let numbers =
-        pairs.iter().flat_map(|&(a, b, same, fold)| [a as u64, b as u64, u64::from(same), fold as u64]);
-    numbers.fold(0xcbf2_9ce4_8422_2325, |hash, number| (hash ^ number).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn source(args: &Args) -> Result<Source> {

@@ -11,10 +11,9 @@ use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
     Characters, ClassSplit, ClassSplitSizes, LabelNoise, NoiseKind, generated_faces, load_omniglot,
 };
-use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::run_flags::Run;
+use crate::own_methods::Settings;
 use crate::unseen_classes::{Flags, NamedClasses, digest, shrink};
 
 /// How much is computed.
@@ -70,10 +69,7 @@ pub(super) struct Plan {
     shots: Vec<usize>,
     /// Of any number of shots.
     episodes: Episodes,
-    pub(super) noise: Vec<f64>,
-    pub(super) recipe: Recipe,
-    pub(super) spec: SamplerSpec,
-    pub(super) run: Run,
+    pub(super) settings: Settings,
 }
 
 /// All drawings, and what is asked of a network.
@@ -118,10 +114,7 @@ impl Plan {
             split: ClassSplitSizes { validation, test: 0 },
             shots,
             episodes: Episodes { way: args.way, queries: args.queries, episodes, ..Episodes::default() },
-            noise: args.flags.noise()?,
-            recipe,
-            spec: args.flags.run.spec()?,
-            run: args.flags.run.resolve(smoke, true, &format!("table6-{profile}"))?,
+            settings: args.flags.resolve(recipe, smoke, &format!("table6-{profile}"))?,
         })
     }
 
@@ -172,18 +165,12 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, drawings: &Drawings) -> Result<Value> {
-        let mut fingerprint = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "format": 1,
+        self.settings.fingerprint(json!({
             "base": digest(&drawings.base.images),
             "novel": digest(&drawings.novel.images),
             "split": serde_json::to_value(self.split)?,
             "episodes": serde_json::to_value(&drawings.episodes)?,
-            "recipe": serde_json::to_value(&self.recipe)?,
-            "spec": serde_json::to_value(&self.spec)?,
-        });
-        self.run.add_arithmetic(&mut fingerprint);
-        Ok(fingerprint)
+        }))
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Cell, Plan};
+use crate::own_methods::SearchColumns;
 use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
@@ -80,8 +81,8 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
         "# Table 9: number of optimisation steps, {}, profile `{}`\n\n\
          {} on {} training images, {} epochs, {:.0}% symmetric label noise; seeds {}.\n\
          E_o trials of {} epochs from epoch {}; one search a seed, continued from row to row. Test top-1 of the finished\n\
-         model in percent, mean +- deviation over seeds. Intervals: paired over seeds, 95%, Student's t. Trials: their cost\n\
-         in units of one full training. Extra: cost of finalists that lost, in the same units. Kept: runs in which a rule was used; in the others the result is the baseline's. The first {} trials are\n\
+         model in percent, mean +- deviation over seeds. Intervals: paired over seeds, 95%, Student's t.\n\
+         {} The first {} trials are\n\
          a fixed list, uniform sampling and simple rules: Bayesian optimisation proposes the later ones.\n",
         settings.dataset,
         settings.profile,
@@ -92,6 +93,7 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
         settings.run.seeds_text(),
         settings.recipe.trial_epochs,
         settings.recipe.start_epoch,
+        SearchColumns::EXPLAINED,
         fixed.max().unwrap_or(0),
     );
     let header =

@@ -1,6 +1,5 @@
 //! What tables of networks have in common that are tested on classes which training has not seen.
 
-mod comparison;
 mod flags;
 mod named_classes;
 
@@ -8,7 +7,6 @@ use anyhow::Result;
 use ss_cli::Recipe;
 use ss_data::{Dataset, ImageSet};
 
-pub(crate) use comparison::{Comparison, SearchColumns};
 pub(crate) use flags::Flags;
 pub(crate) use named_classes::NamedClasses;
 
