@@ -16,7 +16,7 @@ test labels are right and looked at last. Fashion-MNIST is read where Debian's `
 from --data-dir; --synthetic makes a small dataset in its place.
 
 The settings are kept in --out, and other ones refused there. The same command goes on where it was cut short; started
-several times, its processes share the trials.
+several times, its processes share the trials; --max-trials keeps the share of a slow machine small.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from torch import nn
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package
 NOTHING_LEFT = 3  # the exit code of `study suggest` when all trials are made
 # Not what a training is made of: they may differ between processes, and when a study is continued.
-FREE = {"swift_sampler", "out", "trials", "caution", "lease"}
+FREE = {"swift_sampler", "out", "trials", "max_trials", "caution", "lease"}
 
 
 def arguments():
@@ -55,6 +55,7 @@ def arguments():
     parser.add_argument("--start-epoch", type=int, default=15, help="trials start after it")
     parser.add_argument("--trial-epochs", type=int, default=1)
     parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--max-trials", type=int, help="trials that this process makes at most; others make the rest")
     parser.add_argument("--caution", type=float, default=1.0, help="standard errors that a rule has to gain")
     parser.add_argument("--lease", type=float, default=600.0, help="seconds after which a trial counts as abandoned")
     parser.add_argument("--batch", type=int, default=128)
@@ -64,6 +65,8 @@ def arguments():
     args = parser.parse_args()
     if not 0 < args.reference_epoch <= args.start_epoch < args.epochs:
         parser.error("expected 0 < --reference-epoch <= --start-epoch < --epochs")
+    if args.max_trials is not None and args.max_trials < 0:
+        parser.error(f"--max-trials {args.max_trials}: expected 0 or more")
     return args
 
 
@@ -244,20 +247,23 @@ def search(job):
     caution = ["--caution", args.caution]
     features = ["--features", args.out / "features.parquet"]
     job.sampler("study", "new", study, *features, "--trials", args.trials, "--seed", args.seed)
-    waiting = False
+    made, waiting = 0, False
     while True:
-        asked = job.sampler("study", "suggest", study, *worker, "--weights", weights, check=False)
-        if asked.returncode == NOTHING_LEFT:
-            if json.loads(job.sampler("study", "status", study, "--json").stdout)["running"] == 0:
-                break
-            if not waiting:
-                print("waiting for the trials of other processes, or the end of their --lease", file=sys.stderr)
-            waiting = True
-            time.sleep(1)
-            continue
-        asked.check_returncode()
-        np.save(scores, trial(job, weights))
-        job.sampler("study", "observe", study, asked.stdout.strip(), "--example-scores", scores)
+        if made != args.max_trials:
+            asked = job.sampler("study", "suggest", study, *worker, "--weights", weights, check=False)
+            if asked.returncode != NOTHING_LEFT:
+                asked.check_returncode()
+                np.save(scores, trial(job, weights))
+                job.sampler("study", "observe", study, asked.stdout.strip(), "--example-scores", scores)
+                made += 1
+                continue
+        status = json.loads(job.sampler("study", "status", study, "--json").stdout)
+        if status["complete"] + status["failed"] >= status["budget"] and status["running"] == 0:
+            break
+        if not waiting:
+            print("waiting for the trials of other processes, or the end of their --lease", file=sys.stderr)
+        waiting = True
+        time.sleep(1)
     job.sampler("study", "export", study, "--out", args.out / "sampler", *caution)
     return json.loads(job.sampler("study", "best", study, "--json", *caution).stdout)
 

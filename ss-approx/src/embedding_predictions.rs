@@ -1,6 +1,6 @@
 //! Embeddings of images whose classes training has not seen, and what they are worth.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ss_data::ImagePair;
 
@@ -24,6 +24,8 @@ pub struct EmbeddingPredictions {
     embeddings: Embeddings,
     truth: Truth,
     goal: Score,
+    /// The score `goal`, once it is known: it is asked for as accuracy, as the goal and as the score of trials, and pairs are many.
+    of_goal: OnceLock<f64>,
 }
 
 impl Truth {
@@ -97,7 +99,7 @@ impl EmbeddingPredictions {
     pub fn new(embeddings: Embeddings, truth: Truth, goal: Score) -> Result<Self> {
         truth.check(embeddings.len())?;
         truth.check_score(goal)?;
-        Ok(Self { embeddings, truth, goal })
+        Ok(Self { embeddings, truth, goal, of_goal: OnceLock::new() })
     }
 
     /// The number of images.
@@ -188,6 +190,17 @@ impl EmbeddingPredictions {
     /// # Errors
     /// As [`Truth::check_score`].
     pub fn score(&self, score: Score) -> Result<f64> {
+        if score != self.goal {
+            return self.computed(score);
+        }
+        if let Some(&known) = self.of_goal.get() {
+            return Ok(known);
+        }
+        let value = self.computed(score)?;
+        Ok(*self.of_goal.get_or_init(|| value))
+    }
+
+    fn computed(&self, score: Score) -> Result<f64> {
         self.truth.check_score(score)?;
         if score == Score::NearestCentroid {
             return self.top_k_accuracy(1);
@@ -209,4 +222,32 @@ impl EmbeddingPredictions {
 /// Whether each pair is of one class.
 pub(crate) fn kinds(pairs: &[ImagePair]) -> Vec<bool> {
     pairs.iter().map(|pair| pair.same).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_score_of_finished_models_is_computed_once() {
+        let values = [1.0, 0.0, 0.9, 0.2, 0.0, 1.0, 0.8, 0.6];
+        let seen = |goal| {
+            let embeddings = Embeddings::new(&values, 2).unwrap();
+            EmbeddingPredictions::new(embeddings, Truth::Classes([0, 0, 1, 1].into()), goal).unwrap()
+        };
+        let (verified, recognised) = (seen(Score::Verification), seen(Score::NearestCentroid));
+        assert!(verified.of_goal.get().is_none());
+        // Of the two pairs of one class one is nearer than all four of two, the other farther than two of them: at best 0.5 (0.5 + 1).
+        assert_eq!(verified.score(Score::Verification).unwrap(), 0.75);
+        assert_eq!(verified.of_goal.get(), Some(&0.75));
+        assert_eq!(recognised.score(Score::Verification).unwrap(), 0.75, "whatever the goal is");
+        assert!(recognised.of_goal.get().is_none());
+        let centroids = recognised.score(Score::NearestCentroid).unwrap();
+        assert_eq!(verified.score(Score::NearestCentroid).unwrap(), centroids);
+        assert_eq!((verified.of_goal.get(), recognised.of_goal.get()), (Some(&0.75), Some(&centroids)));
+        // What is known is not computed again.
+        let told = seen(Score::Verification);
+        told.of_goal.set(0.125).unwrap();
+        assert_eq!(told.score(Score::Verification).unwrap(), 0.125);
+    }
 }

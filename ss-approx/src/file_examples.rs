@@ -19,6 +19,9 @@ use crate::{Augmentation, ClassPredictions, Device, Error, Predictions, RandomRe
 
 /// Images that the normalisation is computed from, at most.
 const SAMPLE: usize = 512;
+/// How much longer than wide an image may be, or wider than long, for all of it to be scaled in evaluation, of which the centre is
+/// kept. Of a strip of 1 x 60,000 pixels that would be gigabytes.
+const STRIP: u32 = 16;
 /// Values of a batch of evaluation, 64 MiB of them.
 const VALUES: usize = 1 << 24;
 
@@ -152,6 +155,9 @@ fn normalisation(images: &ImageFiles, side: u32) -> Result<Normalisation> {
 fn central(images: &ImageFiles, side: u32, i: usize) -> Result<DecodedImage> {
     let image = images.decode(i)?;
     let ((width, height), view) = central_view(side, image.width(), image.height());
+    if width.max(height) / width.min(height) >= STRIP {
+        return Ok(image.resized_part(width, height, view));
+    }
     Ok(image.resized(image.whole(), width, height).cropped(view))
 }
 
@@ -306,5 +312,61 @@ impl Examples for FileExamples {
 
     fn check_score(&self, score: Score) -> Result<()> {
         score.check_of_labels()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ss_data::{Dataset, FileDataset, OpenFolder, write_image_folder};
+    use tempfile::tempdir;
+
+    use super::*;
+
+    /// Images of these sizes in files, no two rows or columns of them alike.
+    fn images(height: usize, width: usize) -> ImageFiles {
+        let folder = tempdir().unwrap();
+        let shape = ImageShape::new(3, height, width);
+        let pixels = (0..4 * shape.bytes()).map(|at| (at * 37 % 251) as u8).collect();
+        let set = ImageSet::new(shape, 2, pixels, vec![0, 1, 0, 1]).unwrap();
+        let dataset = Dataset { name: "stripes".into(), train: set.clone(), test: Some(set) };
+        write_image_folder(&folder.path().join("data"), &dataset, &["a", "b"], 4, 4).unwrap();
+        // Held in memory: the files go with the folder.
+        let options = OpenFolder { memory: u64::MAX, ..OpenFolder::default() };
+        let data = FileDataset::open(&folder.path().join("data"), options).unwrap();
+        (0..4).for_each(|i| drop(data.train.decode(i).unwrap()));
+        data.train
+    }
+
+    #[test]
+    fn the_centre_of_an_ordinary_image_is_cut_from_the_scaled_whole() {
+        for (height, width) in [(12, 10), (9, 140), (150, 10)] {
+            let images = images(height, width);
+            let image = images.decode(1).unwrap();
+            let ((w, h), view) = central_view(8, image.width(), image.height());
+            let expected = image.resized(image.whole(), w, h).cropped(view);
+            assert_eq!(central(&images, 8, 1).unwrap(), expected, "{height} x {width}");
+        }
+    }
+
+    #[test]
+    fn of_a_strip_only_the_centre_is_scaled() {
+        let tall = images(60_000, 1);
+        let seen = central(&tall, 224, 0).unwrap();
+        // The four rows in the middle, 256 scaled rows each, hold all that the view depends on.
+        let middle = PixelBox { left: 0, top: 29_998, width: 1, height: 4 };
+        let view = PixelBox { left: 16, top: 400, width: 224, height: 224 };
+        let expected = tall.decode(0).unwrap().resized(middle, 256, 1024).cropped(view);
+        let farthest = |a: &DecodedImage, b: &DecodedImage| {
+            a.rgb().iter().zip(b.rgb()).map(|(a, b)| a.abs_diff(*b)).max()
+        };
+        assert_eq!((seen.width(), seen.height()), (224, 224));
+        assert!(farthest(&seen, &expected) <= Some(1));
+        assert!(seen.rgb()[0].abs_diff(seen.rgb()[3 * 224 * 223]) > 10, "two rows of the file");
+        let wide = images(2, 40_000);
+        let seen = central(&wide, 224, 3).unwrap();
+        let middle = PixelBox { left: 19_996, top: 0, width: 8, height: 2 };
+        let view = PixelBox { left: 400, top: 16, width: 224, height: 224 };
+        let expected = wide.decode(3).unwrap().resized(middle, 1024, 256).cropped(view);
+        assert!(farthest(&seen, &expected) <= Some(1));
     }
 }

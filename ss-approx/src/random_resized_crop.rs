@@ -113,7 +113,8 @@ pub(crate) fn central_view(side: u32, width: u32, height: u32) -> ((u32, u32), P
     let shorter = (side * 256 + 112) / 224;
     let other = |longer: u32, short: u32| {
         // As torchvision, which cuts off what is not whole; never below the shorter side.
-        ((u64::from(shorter) * u64::from(longer) / u64::from(short)) as u32).max(shorter)
+        let scaled = u64::from(shorter) * u64::from(longer) / u64::from(short);
+        u32::try_from(scaled).unwrap_or(u32::MAX).max(shorter)
     };
     let (w, h) =
         if width <= height { (shorter, other(height, width)) } else { (other(width, height), shorter) };

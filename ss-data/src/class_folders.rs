@@ -46,6 +46,26 @@ pub struct ClassFolders {
 /// A folder that is not there, fewer than two subfolders, one without (good) images, an image that cannot be decoded (by file)
 /// unless `bad` says to skip it, a shape with a zero or other than one or three channels.
 pub fn load_class_folders(dir: &Path, shape: ImageShape, bad: BadImages) -> Result<ClassFolders> {
+    let folders = class_folders(dir)?;
+    let mut files: Vec<(PathBuf, u32)> = Vec::new();
+    for (label, folder) in folders.iter().enumerate() {
+        let images = entries(folder)?.into_iter().filter(|path| is_image(path));
+        files.extend(images.map(|path| (path, label as u32)));
+    }
+    let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+    let Loaded { pixels, kept, skipped } = load_files(&paths, shape, bad)?;
+    let labels: Vec<u32> = kept.into_iter().map(|file| files[file].1).collect();
+    if let Some(empty) = (0..folders.len()).find(|&label| !labels.contains(&(label as u32))) {
+        let what = format!("the class folder (readable files *.{})", EXTENSIONS.join(", *."));
+        return Err(Error::Empty { what }.in_file(&folders[empty]));
+    }
+    let name = |folder: &PathBuf| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let images = ImageSet::new(shape, folders.len(), pixels, labels).map_err(|error| error.in_file(dir))?;
+    Ok(ClassFolders { images, classes: folders.iter().map(name).collect(), skipped })
+}
+
+/// The visible subfolders of `dir`, at least two, in order of name.
+pub(crate) fn class_folders(dir: &Path) -> Result<Vec<PathBuf>> {
     if !dir.is_dir() {
         return Err(Error::DatasetNotFound {
             dataset: "folders of classes".into(),
@@ -63,21 +83,7 @@ pub fn load_class_folders(dir: &Path, shape: ImageShape, bad: BadImages) -> Resu
         }
         .in_file(dir));
     }
-    let mut files: Vec<(PathBuf, u32)> = Vec::new();
-    for (label, folder) in folders.iter().enumerate() {
-        let images = entries(folder)?.into_iter().filter(|path| is_image(path));
-        files.extend(images.map(|path| (path, label as u32)));
-    }
-    let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
-    let Loaded { pixels, kept, skipped } = load_files(&paths, shape, bad)?;
-    let labels: Vec<u32> = kept.into_iter().map(|file| files[file].1).collect();
-    if let Some(empty) = (0..folders.len()).find(|&label| !labels.contains(&(label as u32))) {
-        let what = format!("the class folder (readable files *.{})", EXTENSIONS.join(", *."));
-        return Err(Error::Empty { what }.in_file(&folders[empty]));
-    }
-    let name = |folder: &PathBuf| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let images = ImageSet::new(shape, folders.len(), pixels, labels).map_err(|error| error.in_file(dir))?;
-    Ok(ClassFolders { images, classes: folders.iter().map(name).collect(), skipped })
+    Ok(folders)
 }
 
 /// Files that were read.

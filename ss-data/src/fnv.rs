@@ -9,10 +9,10 @@ impl Fnv {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    /// Takes the next bytes.
-    pub(crate) fn add(&mut self, bytes: impl IntoIterator<Item = u8>) {
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        self.0 = bytes.into_iter().fold(self.0, step);
+    /// Takes the next bytes, or whole numbers, each in one step.
+    pub(crate) fn add<N: Into<u64>>(&mut self, numbers: impl IntoIterator<Item = N>) {
+        let step = |hash: u64, number: N| (hash ^ number.into()).wrapping_mul(0x0100_0000_01b3);
+        self.0 = numbers.into_iter().fold(self.0, step);
     }
 
     /// The digest of all bytes taken.

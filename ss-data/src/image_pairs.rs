@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::class_folders::{BadImages, Loaded, SkippedImage, load_files};
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 use crate::image_set::{ImageSet, ImageShape};
 
 /// Two images by their places in a set, and whether they show the same.
@@ -32,6 +33,17 @@ pub struct ImagePairs {
     pub skipped: Vec<SkippedImage>,
 }
 
+impl ImagePairs {
+    /// A digest of the pairs (FNV-1a, 64 bits): which list a result was computed on.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Fnv::new();
+        for &ImagePair { first, second, same, fold } in &self.pairs {
+            digest.add([first as u64, second as u64, u64::from(same), fold as u64]);
+        }
+        digest.value()
+    }
+}
+
 /// Reads a list of pairs and its images, scaled and cropped to `shape` as [`load_class_folders`](crate::load_class_folders) does.
 /// A line of `list` is `PATH PATH SAME FOLD`, between blanks: two images below `root`, `1` for the same person and
 /// `0` otherwise, and a fold counted from 0 or from 1 throughout; empty lines and lines that begin with `#` are passed over. The lists
@@ -41,13 +53,8 @@ pub struct ImagePairs {
 /// A line of another form (by its number), no pair of a kind, folds with gaps, an image that is not there or that cannot be
 /// decoded, unless `bad` says to skip it.
 pub fn load_image_pairs(list: &Path, root: &Path, shape: ImageShape, bad: BadImages) -> Result<ImagePairs> {
-    let text = fs::read_to_string(list).map_err(|error| Error::io("read", list, error))?;
-    let (paths, mut pairs) = parse(&text).map_err(|(line, found)| Error::Corrupt {
-        path: list.to_path_buf(),
-        expected: "lines `PATH PATH SAME FOLD`, SAME being 1 or 0 and FOLD a whole number below 1000".into(),
-        found: format!("`{found}` in line {line}"),
-        remedy: "correct the line or begin it with #",
-    })?;
+    let text = read_list(list)?;
+    let Parsed { paths, mut pairs, .. } = parse(list, &text)?;
     number_folds(list, &mut pairs)?;
     let paths: Vec<PathBuf> = paths.into_iter().map(|path| root.join(path)).collect();
     let Loaded { pixels, kept, skipped } =
@@ -61,11 +68,35 @@ pub fn load_image_pairs(list: &Path, root: &Path, shape: ImageShape, bad: BadIma
     Ok(ImagePairs { images, pairs, skipped })
 }
 
-type Parsed<'a> = (Vec<&'a str>, Vec<ImagePair>);
+/// The text of a list.
+pub(crate) fn read_list(list: &Path) -> Result<String> {
+    fs::read_to_string(list).map_err(|error| Error::io("read", list, error))
+}
 
-/// The different paths and the pairs, or the first line of another form.
-fn parse(text: &str) -> std::result::Result<Parsed<'_>, (usize, &str)> {
-    let (mut paths, mut places, mut pairs) = (Vec::new(), HashMap::new(), Vec::new());
+/// What a list says.
+pub(crate) struct Parsed<'a> {
+    /// The different paths, in the order in which they occur first.
+    pub(crate) paths: Vec<&'a str>,
+    /// The line of each path, the first one, counted from 1.
+    pub(crate) lines: Vec<usize>,
+    /// The pairs, by places in `paths`.
+    pub(crate) pairs: Vec<ImagePair>,
+}
+
+/// Reads the text of `list`.
+pub(crate) fn parse<'a>(list: &Path, text: &'a str) -> Result<Parsed<'a>> {
+    of_lines(text).map_err(|(line, found)| Error::Corrupt {
+        path: list.to_path_buf(),
+        expected: "lines `PATH PATH SAME FOLD`, SAME being 1 or 0 and FOLD a whole number below 1000".into(),
+        found: format!("`{found}` in line {line}"),
+        remedy: "correct the line or begin it with #",
+    })
+}
+
+/// What the lines say, or the first of another form.
+fn of_lines(text: &str) -> std::result::Result<Parsed<'_>, (usize, &str)> {
+    let mut parsed = Parsed { paths: Vec::new(), lines: Vec::new(), pairs: Vec::new() };
+    let mut places = HashMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -83,13 +114,15 @@ fn parse(text: &str) -> std::result::Result<Parsed<'_>, (usize, &str)> {
         let fold = fold.parse().ok().filter(|fold| *fold < 1000).ok_or(bad)?;
         let mut place = |path| {
             *places.entry(path).or_insert_with(|| {
-                paths.push(path);
-                paths.len() - 1
+                parsed.paths.push(path);
+                parsed.lines.push(number + 1);
+                parsed.paths.len() - 1
             })
         };
-        pairs.push(ImagePair { first: place(first), second: place(second), same, fold });
+        let (first, second) = (place(first), place(second));
+        parsed.pairs.push(ImagePair { first, second, same, fold });
     }
-    Ok((paths, pairs))
+    Ok(parsed)
 }
 
 /// Folds that count from 1 count from 0.

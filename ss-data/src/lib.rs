@@ -8,7 +8,7 @@
 //! |---|---|
 //! | digits (embedded), Fashion-MNIST, CIFAR-10, CIFAR-100 | [`load`] with a [`DatasetKind`] |
 //! | images in class folders | in memory: [`load_image_folder`]; on disk: [`FileDataset`]; of people, without parts: [`load_class_folders`] |
-//! | pairs of faces to verify, Omniglot's characters, faces that are made up | [`load_image_pairs`], [`load_omniglot`], [`generated_faces`] |
+//! | pairs of faces to verify, Omniglot's characters, faces that are made up | [`load_image_pairs`] and [`check_other_people`], [`load_omniglot`], [`generated_faces`] |
 //! | parts of different classes | [`ClassSplit`], [`of_classes`] |
 //! | training, validation and test parts | [`split`] |
 //! | text: words, vocabularies, windows of tokens, windows spoilt at a known rate | [`text`] |
@@ -68,6 +68,7 @@ mod lock_file;
 mod noise;
 mod npy;
 mod omniglot;
+mod other_people;
 mod parquet_file;
 mod random_share;
 mod split;
@@ -96,6 +97,7 @@ pub use index_file::{IndexFormat, write_indices, write_indices_to};
 pub use journal_file::{JournalFile, LockedJournal};
 pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
 pub use omniglot::{Characters, load_omniglot};
+pub use other_people::check_other_people;
 pub use split::{Split, SplitSizes, split};
 pub use table::{ID_COLUMN, NumericTable};
 pub use table_format::TableFormat;

@@ -84,19 +84,21 @@ fn the_pytorch_example_shares_its_trials_and_keeps_to_its_settings() {
     assert!(error.contains("absent: no train-images-idx3-ubyte") && error.contains("--synthetic"), "{error}");
     assert!(!out.exists());
 
-    let spawn = || {
+    // Neither may make all of them, however late the other starts.
+    let spawn = |most: &str| {
         let mut command = Command::new(&python);
-        small(command.arg(script()).args(["--trials", "5"]), &out);
+        small(command.arg(script()).args(["--trials", "5", "--max-trials", most]), &out);
         command.spawn().unwrap()
     };
-    let (a, b) = (spawn(), spawn());
+    let (a, b) = (spawn("3"), spawn("2"));
     assert_eq!(result(a), result(b));
     let mut status = Command::new(env!("CARGO_BIN_EXE_swift-sampler"));
     let status = status.args(["study", "status", "--json"]).arg(out.join("study")).output().unwrap();
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     let trials = status["trials"].as_array().unwrap();
     assert_eq!((trials.len(), &status["complete"]), (5, &5.into()));
-    assert!(trials.iter().any(|trial| trial["worker"] != trials[0]["worker"]), "{status}");
+    let first = trials.iter().filter(|trial| trial["worker"] == trials[0]["worker"]).count();
+    assert!(matches!(first, 2 | 3), "trials that the worker of the first one made: {first} in {status}");
 
     // A model that does not prove itself on validation data gives way to the baseline.
     let program = "import train; train.paired_gain = lambda rule, uniform: (0.01, 0.02); train.main()";

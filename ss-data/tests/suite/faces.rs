@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ss_data::{
-    BadImages, ClassSplit, ClassSplitSizes, Error, ImagePair, ImageSet, ImageShape, generated_faces,
-    load_class_folders, load_image_pairs, of_classes,
+    BadImages, ClassSplit, ClassSplitSizes, Error, ImagePair, ImageSet, ImageShape, check_other_people,
+    generated_faces, load_class_folders, load_image_pairs, of_classes,
 };
 use ss_seed::Seed;
 use tempfile::tempdir;
@@ -82,6 +82,8 @@ fn lists_of_pairs_are_read() {
     let pairs = load(good, BadImages::Refuse).unwrap();
     let pair = |first, second, same, fold| ImagePair { first, second, same, fold };
     assert_eq!(pairs.pairs, [pair(0, 1, true, 0), pair(0, 2, false, 0), pair(1, 2, false, 1)]);
+    // Python 3.11: h = 0xcbf29ce484222325; for n in [0, 1, 1, 0, 0, 2, 0, 0, 1, 2, 0, 1]: h = (h ^ n) * 0x100000001b3 % 2**64
+    assert_eq!(pairs.digest(), 0x3850_b1f1_d678_2d01);
     let greys: Vec<u8> = (0..3).map(|i| pairs.images.image(i)[0]).collect();
     assert_eq!(greys, [2, 1, 3]);
     for (bad, line) in [
@@ -105,6 +107,48 @@ fn lists_of_pairs_are_read() {
         load_image_pairs(&folder.path().join("none"), folder.path(), GREY, BadImages::Skip),
         &["none"],
     );
+}
+
+#[test]
+fn people_of_a_list_who_are_in_the_folders_are_named() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    for person in ["ann", "bob", "cid", "dan", "eve", "0"] {
+        write(root, &format!("people/{person}/1.pgm"), &pgm(8, 8, 1));
+    }
+    let people = root.join("people");
+    let list = root.join("list.txt");
+    let check = |text: &str, below: &Path| {
+        fs::write(&list, text).unwrap();
+        check_other_people(&list, below, &people)
+    };
+    let elsewhere = root.join("elsewhere");
+    // Folders of videos and names of files are not people; the outer folder that all share is not one.
+    check("pat/1.pgm tim/1.pgm 0 0\ntim/0/eve.pgm tim/1.pgm 1 1\n", &elsewhere).unwrap();
+    check("eve/pat/1.pgm eve/tim/1.pgm 0 0\neve/tim/2.pgm eve/tim/1.pgm 1 1\n", &elsewhere).unwrap();
+    check("1.pgm 2.pgm 0 0\n2.pgm 3.pgm 1 1\n", &elsewhere).unwrap();
+    check("", &elsewhere).unwrap();
+    // By name, also below a folder that all share.
+    for outer in ["", "./", "lfw/"] {
+        let text = format!(
+            "# faces\n{outer}pat/1.pgm {outer}tim/1.pgm 0 0\n{outer}tim/1.pgm {outer}eve/1.pgm 0 1\n"
+        );
+        let known = check(&text, &elsewhere);
+        assert_says(
+            known,
+            &["list.txt: ", "/people, found 1 who is there too: eve (line 3); ", "rename a folder"],
+        );
+    }
+    let all = "eve/1.pgm dan/1.pgm 0 0\n\ncid/1.pgm cid/2.pgm 1 1\nbob/1.pgm eve/2.pgm 0 1\n";
+    let four = "4 who are there too: dan (line 1), eve (line 1), cid (line 3), ...; ";
+    assert_says(check(all, &elsewhere), &[four]);
+    // By place, whatever the list calls it.
+    write(root, "people/ann/deep/2.pgm", &pgm(8, 8, 2));
+    let text = "people/ann/1.pgm people/bob/1.pgm 0 0\npeople/ann/deep/2.pgm list.txt 1 1\n";
+    assert_says(check(text, root), &["2 who are there too: ann (line 1), bob (line 1); "]);
+    assert_says(check("pat/1.pgm tim/1.pgm\n", root), &["line 1", "PATH PATH SAME FOLD"]);
+    assert_says(check_other_people(&root.join("none"), root, &people), &["none"]);
+    assert_says(check_other_people(&list, root, &root.join("nowhere")), &["nowhere", "folder of its own"]);
 }
 
 #[test]

@@ -16,15 +16,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let parts = plan.load()?;
     let fingerprint = plan.fingerprint(&parts)?;
-    let shared = own_methods::Plan {
-        task: "table11_journal",
-        noise: &plan.noise,
-        recipe: &plan.recipe(&parts),
-        spec: &plan.spec,
-        run: &plan.run,
-        fingerprint: &fingerprint,
-        said,
-    };
+    let (task, settings) = ("table11_journal", &plan.settings(&parts));
+    let shared = own_methods::Plan { task, settings, fingerprint: &fingerprint, said };
     let cells = own_methods::compute(shared, |noise, seed| {
         Ok(Experiment::on_text(&plan.experiment(&parts, noise)?, seed)?)
     })?;
@@ -33,14 +26,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn said(result: &MethodResult) -> String {
-    format!("perplexity {:.2} (validation {:.2})", test(result), validation(result))
-}
-
-/// Test perplexity of the finished model; NaN without one.
-fn test(result: &MethodResult) -> f64 {
-    result.perplexity().map_or(f64::NAN, |perplexity| perplexity.last)
-}
-
-fn validation(result: &MethodResult) -> f64 {
-    result.perplexity().map_or(f64::NAN, |perplexity| perplexity.validation)
+    match result.perplexity() {
+        Some(seen) => format!("perplexity {:.2} (validation {:.2})", seen.last, seen.validation),
+        None => "no model".to_owned(),
+    }
 }

@@ -7,10 +7,10 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use ss_cli::{Recipe, TextExperiment, ValidationLabels};
 use ss_data::text::{Text, TokenWindows, Vocabulary, WindowShuffling, grammar};
-use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::run_flags::{Run, RunArgs, rates};
+use crate::own_methods::Settings;
+use crate::run_flags::{RunArgs, rates};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,12 +96,9 @@ pub(super) struct Plan {
     tokenizer: Option<PathBuf>,
     vocabulary: usize,
     context: usize,
-    /// Ascending, each once.
-    pub(super) noise: Vec<f64>,
     pub(super) val_text: ValidationLabels,
-    recipe: Recipe,
-    pub(super) spec: SamplerSpec,
-    pub(super) run: Run,
+    /// But for the sizes in the recipe, which the text has.
+    pub(super) settings: Settings,
 }
 
 /// The text in windows, without any of them spoilt.
@@ -127,11 +124,13 @@ impl Plan {
             tokenizer: args.tokenizer,
             vocabulary: args.vocabulary.unwrap_or(if smoke { 64 } else { 8192 }),
             context: args.context.unwrap_or(if smoke { 12 } else { 64 }),
-            noise,
             val_text: args.val_text,
-            recipe,
-            spec: args.run.spec()?,
-            run: args.run.resolve(smoke, true, &format!("table11-{profile}"))?,
+            settings: Settings {
+                noise,
+                recipe,
+                spec: args.run.spec()?,
+                run: args.run.resolve(smoke, true, &format!("table11-{profile}"))?,
+            },
         })
     }
 
@@ -168,14 +167,13 @@ impl Plan {
         })
     }
 
-    /// The recipe with the sizes that the text has.
-    pub(super) fn recipe(&self, parts: &Parts) -> Recipe {
-        Recipe {
-            train_size: Some(parts.train.len()),
-            validation_size: parts.validation.len(),
-            test_size: Some(parts.test.len()),
-            ..self.recipe.clone()
-        }
+    /// The settings with the sizes that the text has.
+    pub(super) fn settings(&self, parts: &Parts) -> Settings {
+        let mut settings = self.settings.clone();
+        settings.recipe.train_size = Some(parts.train.len());
+        settings.recipe.validation_size = parts.validation.len();
+        settings.recipe.test_size = Some(parts.test.len());
+        settings
     }
 
     pub(super) fn experiment(&self, parts: &Parts, noise: f64) -> Result<TextExperiment> {
@@ -190,19 +188,13 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, parts: &Parts) -> Result<Value> {
-        let mut fingerprint = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "format": 1,
+        self.settings(parts).fingerprint(json!({
             "text_digests": parts.digest,
             "context": parts.train.context(),
             "vocabulary": parts.train.vocabulary(),
             "tokenizer": self.tokenizer.is_some(),
-            "recipe": serde_json::to_value(self.recipe(parts))?,
-            "spec": serde_json::to_value(&self.spec)?,
             "validation_text": serde_json::to_value(self.val_text)?,
-        });
-        self.run.add_arithmetic(&mut fingerprint);
-        Ok(fingerprint)
+        }))
     }
 }
 

@@ -17,15 +17,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let plan = Plan::resolve(args)?;
     let faces = plan.load()?;
     let fingerprint = plan.fingerprint(&faces)?;
-    let shared = own_methods::Plan {
-        task: "table3_journal",
-        noise: &plan.noise,
-        recipe: &plan.recipe,
-        spec: &plan.spec,
-        run: &plan.run,
-        fingerprint: &fingerprint,
-        said,
-    };
+    let task = "table3_journal";
+    let shared = own_methods::Plan { task, settings: &plan.settings, fingerprint: &fingerprint, said };
     let cells = own_methods::compute(shared, |noise, seed| plan.experiment(&faces, noise, seed))?;
     print(&render::write(&plan, &faces, fingerprint, &cells)?);
     Ok(())

@@ -8,14 +8,13 @@ use serde_json::{Value, json};
 use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
-    BadImages, ClassSplit, ClassSplitSizes, ImagePair, ImageSet, ImageShape, LabelNoise, NoiseKind,
-    SkippedImage, generated_faces, load_class_folders, load_image_pairs, of_classes,
+    BadImages, ClassFolders, ClassSplit, ClassSplitSizes, ImagePairs, ImageShape, LabelNoise, NoiseKind,
+    SkippedImage, check_other_people, generated_faces, load_class_folders, load_image_pairs,
 };
-use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::run_flags::Run;
-use crate::unseen_classes::{Flags, digest, shrink};
+use crate::own_methods::Settings;
+use crate::unseen_classes::{Flags, NamedClasses, digest, shrink};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,8 +38,9 @@ pub(crate) struct Args {
     /// in memory: MS1M as a whole takes 200 GB, so give a part of it
     #[arg(long)]
     data: Option<PathBuf>,
-    /// A list of pairs to test on instead of people of --data, of other people than those (not checked): lines `PATH PATH SAME FOLD`, SAME 1 for one person and 0 for two,
-    /// FOLD the number of the fold; LFW's and YTF's lists are easily brought into this form
+    /// A list of pairs to test on instead of people of --data, of other people than those: lines `PATH PATH SAME FOLD`, SAME 1 for one
+    /// person and 0 for two, FOLD the number of the fold; LFW's and YTF's lists are easily brought into this form. The first folder
+    /// of a PATH is a person, and no folder of --data may have that name
     #[arg(long)]
     pairs: Option<PathBuf>,
     /// The folder that the paths of --pairs are below [default: that of the list]
@@ -81,16 +81,13 @@ pub(super) struct Plan {
     pub(super) split: ClassSplitSizes,
     /// Descending, each once.
     pub(super) fars: Vec<f64>,
-    pub(super) noise: Vec<f64>,
-    pub(super) recipe: Recipe,
-    pub(super) spec: SamplerSpec,
-    pub(super) run: Run,
+    pub(super) settings: Settings,
 }
 
 /// All images, before they are split by person.
 pub(super) struct Faces {
-    pub(super) people: ImageSet,
-    pub(super) pairs: Option<(ImageSet, Vec<ImagePair>)>,
+    pub(super) people: NamedClasses,
+    pub(super) pairs: Option<ImagePairs>,
     pub(super) skipped: Vec<SkippedImage>,
 }
 
@@ -126,11 +123,8 @@ impl Plan {
             profile,
             split,
             fars,
-            noise: args.flags.noise()?,
-            recipe,
-            spec: args.flags.run.spec()?,
             source: source(&args)?,
-            run: args.flags.run.resolve(smoke, true, &format!("table3-{profile}"))?,
+            settings: args.flags.resolve(recipe, smoke, &format!("table3-{profile}"))?,
         })
     }
 
@@ -138,14 +132,19 @@ impl Plan {
     pub(super) fn load(&self) -> Result<Faces> {
         let Source::Files { data, pairs, shape, bad } = &self.source else {
             let people = generated_faces::generate(30, 6, Seed::new(0))?;
+            let people = NamedClasses::new(people, |person| format!("generated person {person}"));
             return Ok(Faces { people, pairs: None, skipped: Vec::new() });
         };
-        let people = load_class_folders(data, *shape, *bad)?;
-        let mut faces = Faces { people: people.images, pairs: None, skipped: people.skipped };
+        if let Some((list, root)) = pairs {
+            check_other_people(list, root, data).context("--pairs")?;
+        }
+        let ClassFolders { images, classes, skipped } = load_class_folders(data, *shape, *bad)?;
+        let people = NamedClasses::new(images, |person| data.join(&classes[person]).display().to_string());
+        let mut faces = Faces { people, pairs: None, skipped };
         if let Some((list, root)) = pairs {
             let listed = load_image_pairs(list, root, *shape, *bad)?;
-            faces.pairs = Some((listed.images, listed.pairs));
-            faces.skipped.extend(listed.skipped);
+            faces.skipped.extend(listed.skipped.iter().cloned());
+            faces.pairs = Some(listed);
         }
         for SkippedImage { path, reason } in &faces.skipped {
             eprintln!("left out: {}: {reason}", path.display());
@@ -155,17 +154,19 @@ impl Plan {
 
     /// The data of one noise and seed: each seed trains, validates and tests on other people.
     pub(super) fn experiment(&self, faces: &Faces, noise: f64, seed: Seed) -> Result<Experiment> {
-        let split = ClassSplit::draw(faces.people.classes(), self.split, seed)
+        let split = ClassSplit::draw(faces.people.images.classes(), self.split, seed)
             .context("--val-people and --test-people")?;
-        let part = |people: &[u32]| of_classes(&faces.people, people);
+        let compared = |people: &[u32]| faces.people.part(people, 2, "pairs of one person");
         let test = match &faces.pairs {
-            Some((images, pairs)) => TestImages::InPairs { images: images.clone(), pairs: pairs.clone() },
-            None => TestImages::OfClasses(part(&split.test)?),
+            Some(ImagePairs { images, pairs, .. }) => {
+                TestImages::InPairs { images: images.clone(), pairs: pairs.clone() }
+            }
+            None => TestImages::OfClasses(compared(&split.test)?),
         };
         let data = EmbeddingExperiment {
-            train: part(&split.train)?,
+            train: faces.people.part(&split.train, 1, "training")?,
             noise: LabelNoise::new(NoiseKind::Symmetric, noise)?,
-            validation: part(&split.validation)?,
+            validation: compared(&split.validation)?,
             test,
             goal: ss_approx::Score::Verification,
             protocol: EmbeddingProtocol::Verification { folds: FOLDS, fars: self.fars.clone(), seed },
@@ -175,30 +176,16 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, faces: &Faces) -> Result<Value> {
-        let pairs = faces.pairs.as_ref().map(|(images, pairs)| {
-            let list: Vec<_> = pairs.iter().map(|p| (p.first, p.second, p.same, p.fold)).collect();
-            json!([digest(images), list.len(), format!("{:016x}", pair_digest(&list))])
+        let pairs = faces.pairs.as_ref().map(|listed| {
+            json!([digest(&listed.images), listed.pairs.len(), format!("{:016x}", listed.digest())])
         });
-        let mut fingerprint = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "format": 1,
-            "people": digest(&faces.people),
+        self.settings.fingerprint(json!({
+            "people": digest(&faces.people.images),
             "pairs": pairs,
             "split": serde_json::to_value(self.split)?,
             "far": self.fars,
-            "recipe": serde_json::to_value(&self.recipe)?,
-            "spec": serde_json::to_value(&self.spec)?,
-        });
-        self.run.add_arithmetic(&mut fingerprint);
-        Ok(fingerprint)
+        }))
     }
-}
-
-/// FNV-1a over the numbers of the pairs.
-fn pair_digest(pairs: &[(usize, usize, bool, usize)]) -> u64 {
-    let numbers =
-        pairs.iter().flat_map(|&(a, b, same, fold)| [a as u64, b as u64, u64::from(same), fold as u64]);
-    numbers.fold(0xcbf2_9ce4_8422_2325, |hash, number| (hash ^ number).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn source(args: &Args) -> Result<Source> {

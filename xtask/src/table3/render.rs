@@ -8,9 +8,8 @@ use ss_cli::Method;
 
 use super::plan::{FOLDS, Faces, Plan};
 use super::roc;
-use crate::own_methods::Cell;
+use crate::own_methods::{Cell, Comparison, SearchColumns};
 use crate::statistics::spread;
-use crate::unseen_classes::{Comparison, SearchColumns};
 use crate::{markdown_table, outputs};
 
 /// One (noise, method) over seeds, in percent.
@@ -32,7 +31,7 @@ struct Row {
 
 /// Writes all files and returns the table with a line that says where they are.
 pub(super) fn write(plan: &Plan, faces: &Faces, config: serde_json::Value, cells: &[Cell]) -> Result<String> {
-    let all = plan.noise.iter().flat_map(|&noise| Method::OWN.map(|method| (noise, method)));
+    let all = plan.settings.noise.iter().flat_map(|&noise| Method::OWN.map(|method| (noise, method)));
     let rows: Vec<Row> = all.filter_map(|(noise, method)| row(plan, noise, method, cells)).collect();
     let text = markdown(plan, faces, cells, &rows);
     let json = serde_json::json!({
@@ -43,7 +42,7 @@ pub(super) fn write(plan: &Plan, faces: &Faces, config: serde_json::Value, cells
     let json = serde_json::to_string_pretty(&json)? + "\n";
     let files =
         [("table3.json", json), ("table3.md", text.clone()), ("table3-roc.svg", roc::draw(plan, cells)?)];
-    let written = outputs::write(&plan.run.out, files)?;
+    let written = outputs::write(&plan.settings.run.out, files)?;
     Ok(format!("{text}\nWritten: {written}\n"))
 }
 
@@ -67,19 +66,21 @@ fn row(plan: &Plan, noise: f64, method: Method, cells: &[Cell]) -> Option<Row> {
 }
 
 fn markdown(plan: &Plan, faces: &Faces, cells: &[Cell], rows: &[Row]) -> String {
-    let recipe = &plan.recipe;
+    let recipe = &plan.settings.recipe;
     let (validation, test) = (plan.split.validation, plan.split.test);
     let tested = match &faces.pairs {
-        Some((images, pairs)) => {
-            format!("the {} listed pairs of {} images, in their own folds", pairs.len(), images.len())
-        }
+        Some(listed) => format!(
+            "the {} listed pairs of {} images, in their own folds",
+            listed.pairs.len(),
+            listed.images.len()
+        ),
         None => format!("all pairs of images of {test} others, dealt to {FOLDS} folds at random"),
     };
     let seen = cells.iter().find_map(|cell| cell.result.verification());
     let pairs = seen.map_or_else(String::new, |seen| {
         format!(
             " ({} of one person and {} of two with seed {})",
-            seen.positives, seen.negatives, plan.run.first_seed
+            seen.positives, seen.negatives, plan.settings.run.first_seed
         )
     });
     let mut out = String::new();
@@ -94,23 +95,22 @@ fn markdown(plan: &Plan, faces: &Faces, cells: &[Cell], rows: &[Row]) -> String 
          that is best on the others, pairs of one person and of two weighing half each. TAR@FAR: share of pairs of one person accepted at\n\
          the largest threshold at which no larger share of pairs of two is, without interpolation; n/a where there are fewer than\n\
          1 / FAR such pairs. Minus baseline: of accuracies, paired over seeds, 95% interval by Student's t. Gap closed:\n\
-         (value - baseline) / (oracle - baseline). Kept: runs in which a rule was used; in the others the result is the\n\
-         baseline's. Trials: their cost in units of one full training. Detects: area under the ROC curve of the reference loss\n\
-         against the wrong labels. Images left out: {}.\n",
+         (value - baseline) / (oracle - baseline).\n\
+         {}\n\
+         Detects: area under the ROC curve of the reference loss against the wrong labels. Images left out: {}.\n",
         plan.profile,
         recipe.network,
-        faces.people.classes() - validation - test,
-        faces.people.classes(),
-        faces.people.shape(),
+        faces.people.images.classes() - validation - test,
+        faces.people.images.classes(),
+        faces.people.images.shape(),
         recipe.train.epochs,
-        plan.run.seeds_text(),
+        plan.settings.run.seeds_text(),
+        SearchColumns::EXPLAINED,
         faces.skipped.len(),
     );
-    let mut header = vec!["noise".to_owned(), "realised".into(), "method".into(), "accuracy".into()];
-    header.extend(plan.fars.iter().map(|far| format!("TAR@FAR {far}")));
-    header.extend(
-        ["minus baseline", "95% interval", "gap closed", "kept", "trials", "detects"].map(String::from),
-    );
+    let rates: Vec<String> = plan.fars.iter().map(|far| format!("TAR@FAR {far}")).collect();
+    let own = ["noise", "realised", "method", "accuracy"].into_iter().chain(rates.iter().map(String::as_str));
+    let header = own.chain(Comparison::HEADER).chain(SearchColumns::HEADER).map(String::from).collect();
     let rows = rows.iter().map(|row| {
         let mut cells = vec![
             format!("{:.0}%", 100.0 * row.noise),
@@ -123,8 +123,7 @@ fn markdown(plan: &Plan, faces: &Faces, cells: &[Cell], rows: &[Row]) -> String 
         };
         cells.extend(row.tar.iter().map(|(_, tar)| shown(tar)));
         cells.extend(row.accuracy.columns(row.method));
-        cells
-            .extend(row.search.as_ref().map_or_else(|| [const { String::new() }; 3], SearchColumns::columns));
+        cells.extend(SearchColumns::columns(row.search.as_ref()));
         cells
     });
     out + &markdown_table::aligned(&header, &rows.collect::<Vec<_>>())

@@ -27,6 +27,7 @@ pub(super) fn draw(plan: &Plan, cells: &[Cell]) -> Result<String> {
         .collect();
     let x = Axis::logarithmic("false acceptance", &ticks);
     let panels: Vec<Panel> = plan
+        .settings
         .noise
         .iter()
         .map(|&noise| Panel {
@@ -39,7 +40,7 @@ pub(super) fn draw(plan: &Plan, cells: &[Cell]) -> Result<String> {
         .collect();
     chart::svg(&Chart {
         title: "Verification of people that training has not seen".into(),
-        subtitle: format!("Mean and deviation over {} seeds.", plan.run.seeds),
+        subtitle: format!("Mean and deviation over {} seeds.", plan.settings.run.seeds),
         legend: METHODS
             .map(|(_, label, colour)| Key { label: label.to_owned(), style: style(colour) })
             .into(),

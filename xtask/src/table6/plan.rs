@@ -1,6 +1,6 @@
 //! What is computed: flags, characters, and everything that a cell depends on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -9,14 +9,12 @@ use ss_approx::Episodes;
 use ss_cli::experiment::{EmbeddingExperiment, TestImages};
 use ss_cli::{EmbeddingProtocol, Experiment, Recipe};
 use ss_data::{
-    Characters, ClassSplit, ClassSplitSizes, ImageSet, LabelNoise, NoiseKind, generated_faces, load_omniglot,
-    of_classes,
+    Characters, ClassSplit, ClassSplitSizes, LabelNoise, NoiseKind, generated_faces, load_omniglot,
 };
-use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
-use crate::run_flags::Run;
-use crate::unseen_classes::{Flags, digest, shrink};
+use crate::own_methods::Settings;
+use crate::unseen_classes::{Flags, NamedClasses, digest, shrink};
 
 /// How much is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,16 +69,13 @@ pub(super) struct Plan {
     shots: Vec<usize>,
     /// Of any number of shots.
     episodes: Episodes,
-    pub(super) noise: Vec<f64>,
-    pub(super) recipe: Recipe,
-    pub(super) spec: SamplerSpec,
-    pub(super) run: Run,
+    pub(super) settings: Settings,
 }
 
 /// All drawings, and what is asked of a network.
 pub(super) struct Drawings {
-    pub(super) base: ImageSet,
-    pub(super) novel: ImageSet,
+    pub(super) base: NamedClasses,
+    pub(super) novel: NamedClasses,
     /// Of novel characters, for a reader.
     pub(super) alphabets: String,
     /// One entry a number of shots, ascending.
@@ -119,10 +114,7 @@ impl Plan {
             split: ClassSplitSizes { validation, test: 0 },
             shots,
             episodes: Episodes { way: args.way, queries: args.queries, episodes, ..Episodes::default() },
-            noise: args.flags.noise()?,
-            recipe,
-            spec: args.flags.run.spec()?,
-            run: args.flags.run.resolve(smoke, true, &format!("table6-{profile}"))?,
+            settings: args.flags.resolve(recipe, smoke, &format!("table6-{profile}"))?,
         })
     }
 
@@ -130,37 +122,41 @@ impl Plan {
     pub(super) fn load(&self) -> Result<Drawings> {
         let (base, novel, alphabets) = match &self.source {
             None => {
-                let novel = generated_faces::generate(10, 12, Seed::new(1))?;
-                (generated_faces::generate(24, 8, Seed::new(0))?, novel, "generated".to_owned())
+                let generated = |classes, each, seed| -> Result<NamedClasses> {
+                    let images = generated_faces::generate(classes, each, Seed::new(seed))?;
+                    Ok(NamedClasses::new(images, |class| format!("generated class {class}")))
+                };
+                (generated(24, 8, 0)?, generated(10, 12, 1)?, "generated".to_owned())
             }
             Some((base, novel)) => {
-                let base = load_omniglot(base, self.side)?;
-                let all = load_omniglot(novel, self.side)?;
-                let Characters { images, names } = all
-                    .without_alphabets(&base.alphabets())
+                let (of_base, all) = (load_omniglot(base, self.side)?, load_omniglot(novel, self.side)?);
+                let left = all
+                    .without_alphabets(&of_base.alphabets())
                     .context("--novel: alphabets that --base has too are left out")?;
-                let alphabets: Vec<&str> = all
-                    .alphabets()
-                    .into_iter()
-                    .filter(|alphabet| names.iter().any(|name| name.starts_with(&format!("{alphabet}/"))))
-                    .collect();
-                (base.images, images, alphabets.join(", "))
+                let alphabets = left.alphabets().into_iter().collect::<Vec<_>>().join(", ");
+                let named = |Characters { images, names }: Characters, root: &Path| {
+                    NamedClasses::new(images, |class| root.join(&names[class]).display().to_string())
+                };
+                (named(of_base, base), named(left, novel), alphabets)
             }
         };
-        let asked = |&shots: &usize| Episodes { shots, ..self.episodes }.within(novel.labels());
-        let episodes = self.shots.iter().map(asked).collect();
+        let asked = |&shots: &usize| Episodes { shots, ..self.episodes }.within(novel.images.labels());
+        let episodes: Vec<Episodes> = self.shots.iter().map(asked).collect();
+        let needed = episodes.iter().map(|of| of.shots + of.queries).max().unwrap_or(0);
+        let all: Vec<u32> = (0..novel.images.classes() as u32).collect();
+        novel.check(&all, needed, "the shots and queries of an episode")?;
         Ok(Drawings { base, novel, alphabets, episodes })
     }
 
     /// The data of one noise and seed: each seed validates with other characters and draws other episodes.
     pub(super) fn experiment(&self, drawings: &Drawings, noise: f64, seed: Seed) -> Result<Experiment> {
         let split =
-            ClassSplit::draw(drawings.base.classes(), self.split, seed).context("--val-characters")?;
+            ClassSplit::draw(drawings.base.images.classes(), self.split, seed).context("--val-characters")?;
         let data = EmbeddingExperiment {
-            train: of_classes(&drawings.base, &split.train)?,
+            train: drawings.base.part(&split.train, 1, "training")?,
             noise: LabelNoise::new(NoiseKind::Symmetric, noise)?,
-            validation: of_classes(&drawings.base, &split.validation)?,
-            test: TestImages::OfClasses(drawings.novel.clone()),
+            validation: drawings.base.part(&split.validation, 2, "a centroid of the others")?,
+            test: TestImages::OfClasses(drawings.novel.images.clone()),
             goal: ss_approx::Score::NearestCentroid,
             protocol: EmbeddingProtocol::FewShot { episodes: drawings.episodes.clone(), seed },
         };
@@ -169,18 +165,12 @@ impl Plan {
 
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(super) fn fingerprint(&self, drawings: &Drawings) -> Result<Value> {
-        let mut fingerprint = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "format": 1,
-            "base": digest(&drawings.base),
-            "novel": digest(&drawings.novel),
+        self.settings.fingerprint(json!({
+            "base": digest(&drawings.base.images),
+            "novel": digest(&drawings.novel.images),
             "split": serde_json::to_value(self.split)?,
             "episodes": serde_json::to_value(&drawings.episodes)?,
-            "recipe": serde_json::to_value(&self.recipe)?,
-            "spec": serde_json::to_value(&self.spec)?,
-        });
-        self.run.add_arithmetic(&mut fingerprint);
-        Ok(fingerprint)
+        }))
     }
 }
 

@@ -8,9 +8,8 @@ use ss_approx::{EpisodeAccuracy, Episodes};
 use ss_cli::Method;
 
 use super::plan::{Drawings, Plan};
-use crate::own_methods::Cell;
+use crate::own_methods::{Cell, Comparison, SearchColumns};
 use crate::statistics::spread;
-use crate::unseen_classes::{Comparison, SearchColumns};
 use crate::{markdown_table, outputs};
 
 /// One (noise, shots, method) over seeds, in percent.
@@ -38,7 +37,7 @@ pub(super) fn write(
     cells: &[Cell],
 ) -> Result<String> {
     let mut rows = Vec::new();
-    for &noise in &plan.noise {
+    for &noise in &plan.settings.noise {
         for episodes in &drawings.episodes {
             rows.extend(Method::OWN.into_iter().filter_map(|method| row(noise, *episodes, method, cells)));
         }
@@ -48,7 +47,8 @@ pub(super) fn write(
         "format_version": 1, "profile": plan.profile, "config": config, "cells": cells, "summary": rows,
     });
     let json = serde_json::to_string_pretty(&json)? + "\n";
-    let written = outputs::write(&plan.run.out, [("table6.json", json), ("table6.md", text.clone())])?;
+    let written =
+        outputs::write(&plan.settings.run.out, [("table6.json", json), ("table6.md", text.clone())])?;
     Ok(format!("{text}\nWritten: {written}\n"))
 }
 
@@ -69,7 +69,7 @@ fn row(noise: f64, episodes: Episodes, method: Method, cells: &[Cell]) -> Option
 }
 
 fn markdown(plan: &Plan, drawings: &Drawings, rows: &[Row]) -> String {
-    let recipe = &plan.recipe;
+    let recipe = &plan.settings.recipe;
     let first = drawings.episodes.first().copied().unwrap_or_default();
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -81,42 +81,27 @@ fn markdown(plan: &Plan, drawings: &Drawings, rows: &[Row]) -> String {
          classes and other episodes, the same for all methods. Noise: share of the training labels that are wrong; classes to validate and\n\
          test on have right labels. Accuracy in percent, of the finished model, mean +- deviation over seeds. Episodes: half of the\n\
          95% interval over the episodes of one model. Minus baseline: paired over seeds, 95% interval by Student's t. Gap closed:\n\
-         (value - baseline) / (oracle - baseline). Kept: runs in which a rule was used; in the others the result is the\n\
-         baseline's. Trials: their cost in units of one full training. Detects: area under the ROC curve of the reference loss\n\
-         against the wrong labels.\n",
+         (value - baseline) / (oracle - baseline).\n\
+         {}\n\
+         Detects: area under the ROC curve of the reference loss against the wrong labels.\n",
         plan.profile,
         recipe.network,
-        drawings.base.classes() - plan.split.validation,
-        drawings.base.classes(),
-        drawings.base.shape(),
+        drawings.base.images.classes() - plan.split.validation,
+        drawings.base.images.classes(),
+        drawings.base.images.shape(),
         recipe.train.epochs,
         plan.split.validation,
-        drawings.novel.classes(),
+        drawings.novel.images.classes(),
         drawings.alphabets,
         first.episodes,
         first.way,
-        plan.run.seeds_text(),
+        plan.settings.run.seeds_text(),
+        SearchColumns::EXPLAINED,
     );
-    let header = [
-        "noise",
-        "realised",
-        "shots",
-        "queries",
-        "method",
-        "accuracy",
-        "episodes",
-        "minus baseline",
-        "95% interval",
-        "gap closed",
-        "kept",
-        "trials",
-        "detects",
-    ];
+    let own = ["noise", "realised", "shots", "queries", "method", "accuracy", "episodes"];
+    let header = [&own[..], &Comparison::HEADER, &SearchColumns::HEADER].concat();
     let rows = rows.iter().map(|row| {
-        let [difference, interval, gap] = row.accuracy.columns(row.method);
-        let [kept, trials, detects] =
-            row.search.as_ref().map_or_else(|| [const { String::new() }; 3], SearchColumns::columns);
-        [
+        let own = [
             format!("{:.0}%", 100.0 * row.noise),
             format!("{:.1}%", 100.0 * row.realized_noise),
             row.shots.to_string(),
@@ -124,13 +109,8 @@ fn markdown(plan: &Plan, drawings: &Drawings, rows: &[Row]) -> String {
             row.method.to_string(),
             spread(row.accuracy.mean, row.accuracy.std),
             format!("+- {:.2}", row.half_width),
-            difference,
-            interval,
-            gap,
-            kept,
-            trials,
-            detects,
-        ]
+        ];
+        [&own[..], &row.accuracy.columns(row.method), &SearchColumns::columns(row.search.as_ref())].concat()
     });
-    out + &markdown_table::aligned(&header.map(String::from), &rows.collect::<Vec<_>>())
+    out + &markdown_table::aligned(&header.into_iter().map(String::from).collect(), &rows.collect::<Vec<_>>())
 }

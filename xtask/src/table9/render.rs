@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Cell, Plan};
+use crate::own_methods::SearchColumns;
 use crate::statistics::{mean_and_std, paired_interval, spread};
 use crate::{markdown_table, outputs};
 
@@ -23,6 +24,8 @@ struct Row {
     ci95_high: Option<f64>,
     /// All trials in units of one full training.
     search_cost: f64,
+    /// Mean cost of finalists that lost, in the same units.
+    extra_cost: f64,
     /// Runs in which a rule was used.
     kept: usize,
 }
@@ -50,6 +53,7 @@ fn row(steps: usize, cells: &[Cell]) -> Row {
         })
         .collect();
     let interval = paired_interval(&differences);
+    let cost = |cost: fn(&Cell) -> f64| mean_and_std(&of(steps).map(cost).collect::<Vec<_>>()).0;
     Row {
         steps,
         n: of(steps).count(),
@@ -58,7 +62,8 @@ fn row(steps: usize, cells: &[Cell]) -> Row {
         diff_vs_baseline: (!differences.is_empty()).then(|| mean_and_std(&differences).0),
         ci95_low: interval.map(|(low, _)| low),
         ci95_high: interval.map(|(_, high)| high),
-        search_cost: mean_and_std(&of(steps).map(|cell| cell.result.search_cost).collect::<Vec<_>>()).0,
+        search_cost: cost(|cell| cell.result.search_cost),
+        extra_cost: cost(|cell| cell.result.extra_cost),
         kept: of(steps).filter(|cell| cell.result.search.as_ref().is_some_and(|s| s.kept)).count(),
     }
 }
@@ -76,8 +81,8 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
         "# Table 9: number of optimisation steps, {}, profile `{}`\n\n\
          {} on {} training images, {} epochs, {:.0}% symmetric label noise; seeds {}.\n\
          E_o trials of {} epochs from epoch {}; one search a seed, continued from row to row. Test top-1 of the finished\n\
-         model in percent, mean +- deviation over seeds. Intervals: paired over seeds, 95%, Student's t. Trials: their cost\n\
-         in units of one full training. Kept: runs in which a rule was used; in the others the result is the baseline's. The first {} trials are\n\
+         model in percent, mean +- deviation over seeds. Intervals: paired over seeds, 95%, Student's t.\n\
+         {} The first {} trials are\n\
          a fixed list, uniform sampling and simple rules: Bayesian optimisation proposes the later ones.\n",
         settings.dataset,
         settings.profile,
@@ -88,9 +93,11 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
         settings.run.seeds_text(),
         settings.recipe.trial_epochs,
         settings.recipe.start_epoch,
+        SearchColumns::EXPLAINED,
         fixed.max().unwrap_or(0),
     );
-    let header = ["E_o", "top-1", "minus baseline", "95% interval", "kept", "trials"].map(String::from);
+    let header =
+        ["E_o", "top-1", "minus baseline", "95% interval", "kept", "trials", "extra"].map(String::from);
     let rows = rows.iter().map(|row| {
         let searched = |text: String| if row.steps == 0 { String::new() } else { text };
         [
@@ -103,6 +110,7 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
             }),
             searched(format!("{}/{}", row.kept, row.n)),
             format!("{:.2}", row.search_cost),
+            format!("{:.2}", row.extra_cost),
         ]
     });
     out + &markdown_table::aligned(&header, &rows.collect::<Vec<_>>())

@@ -4,6 +4,7 @@ use anyhow::Result;
 use ss_cli::Recipe;
 use ss_data::{LabelNoise, NoiseKind};
 
+use crate::own_methods::Settings;
 use crate::run_flags::{RunArgs, rates};
 
 /// The flags, but for the data.
@@ -20,16 +21,17 @@ pub(crate) struct Flags {
     #[arg(long)]
     learning_rate: Option<f64>,
     #[command(flatten)]
-    pub(crate) run: RunArgs,
+    run: RunArgs,
 }
 
 impl Flags {
-    /// The rates, ascending, each once.
-    pub(crate) fn noise(&self) -> Result<Vec<f64>> {
-        rates(&self.noise, |rate| {
+    /// Opens the devices and checks every value. Results go to `runs/NAME` where no flag says otherwise.
+    pub(crate) fn resolve(self, recipe: Recipe, smoke: bool, name: &str) -> Result<Settings> {
+        let noise = rates(&self.noise, |rate| {
             LabelNoise::new(NoiseKind::Symmetric, rate)?;
             Ok(())
-        })
+        })?;
+        Ok(Settings { noise, recipe, spec: self.run.spec()?, run: self.run.resolve(smoke, true, name)? })
     }
 
     /// Changes a recipe as the flags say, and checks it.

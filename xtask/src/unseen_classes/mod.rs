@@ -1,14 +1,14 @@
 //! What tables of networks have in common that are tested on classes which training has not seen.
 
-mod comparison;
 mod flags;
+mod named_classes;
 
 use anyhow::Result;
 use ss_cli::Recipe;
 use ss_data::{Dataset, ImageSet};
 
-pub(crate) use comparison::{Comparison, SearchColumns};
 pub(crate) use flags::Flags;
+pub(crate) use named_classes::NamedClasses;
 
 /// Makes a recipe one of seconds, on the generated patterns of the smoke profiles.
 pub(crate) fn shrink(recipe: &mut Recipe) -> Result<()> {

@@ -48,6 +48,18 @@ fn table_9_goes_on_where_it_was_and_ends_as_a_run_at_once() {
     assert_eq!(costs, [0.0, 0.5, 1.0]);
     assert_eq!(fs::read(at_once.join("table9.md")).unwrap(), fs::read(in_parts.join("table9.md")).unwrap());
     smoke("reproduce-table9", &at_once, &["--noise", "0.3"]).assert().failure();
+    // As after searches with three finalists, two of which lost.
+    let journal = at_once.join("cells.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let told = text.replace("\"extra_cost\":0.0,\"search\":", "\"extra_cost\":2.0,\"search\":");
+    fs::write(&journal, told).unwrap();
+    smoke("reproduce-table9", &at_once, &["--steps", "0,2,4"]).assert().success();
+    let table = json(&at_once.join("table9.json"));
+    let extra: Vec<&Value> =
+        table["summary"].as_array().unwrap().iter().map(|row| &row["extra_cost"]).collect();
+    assert_eq!(extra, [0.0, 2.0, 2.0]);
+    let text = fs::read_to_string(at_once.join("table9.md")).unwrap();
+    assert!(text.contains("| trials | extra |") && text.contains("|   1.00 |  2.00 |"), "{text}");
 }
 
 #[test]

@@ -75,6 +75,13 @@ fn the_table_goes_on_where_it_was_and_ends_as_a_run_at_once() {
     assert!((rate - 0.2).abs() < 0.01, "{rate}");
     let other = predicate::str::contains("other settings (context");
     smoke(&at_once, &["--context", "10"]).assert().failure().stderr(other);
+    // As after a search with three finalists, two of which lost.
+    let text = fs::read_to_string(&journal).unwrap();
+    let (before, after) = ("\"extra_cost\":0.0,\"search\":", "\"extra_cost\":2.0,\"search\":");
+    assert_eq!(text.matches(before).count(), 2, "one each noise");
+    fs::write(&journal, text.replace(before, after)).unwrap();
+    let printed = predicate::str::contains("| extra |").and(predicate::str::contains("|  2.00 |"));
+    smoke(&in_parts, &["--noise", "0,0.2"]).assert().success().stdout(printed);
 }
 
 #[test]

@@ -60,7 +60,24 @@ fn run_in_parts(number: u32, folder: &Path) -> Vec<Value> {
     assert!(all[5]["auroc"]["loss"].as_f64().unwrap() > 0.5, "{}", all[5]["auroc"]);
     let other = predicate::str::contains("other settings (");
     smoke(number, &at_once, &["--epochs", "3"]).assert().failure().stderr(other);
+    finalists_are_in_the_table(number, &in_parts);
     all
+}
+
+/// As after a search with three finalists: the cells of Swift Sampler say what the two that lost have cost.
+fn finalists_are_in_the_table(number: u32, out: &Path) {
+    let journal = out.join("cells.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let (before, after) = ("\"extra_cost\":0.0,\"search\":", "\"extra_cost\":2.0,\"search\":");
+    assert_eq!(text.matches(before).count(), 2, "one each noise");
+    fs::write(&journal, text.replace(before, after)).unwrap();
+    let printed = predicate::str::contains("| extra |").and(predicate::str::contains("|  2.00 |"));
+    smoke(number, out, &["--noise", "0,0.2"]).assert().success().stdout(printed);
+    for row in written(number, out)["summary"].as_array().unwrap() {
+        if row["method"] == "ss" {
+            assert_eq!(row["search"]["extra_cost"], 2.0, "{row}");
+        }
+    }
 }
 
 #[test]
@@ -126,14 +143,19 @@ fn with<'a>(defaults: &[(&'a str, &'a str)], flags: &[&'a str]) -> Vec<&'a str> 
 #[test]
 fn faces_and_pairs_are_read_from_files() {
     let folder = tempdir().unwrap();
-    let data = folder.path().join("people");
+    let [data, others] = ["people", "others"].map(|name| folder.path().join(name));
     faces(&data, 9, 4);
-    let list = folder.path().join("people/pairs.txt");
+    faces(&others, 2, 4);
+    for person in 0..2 {
+        let name = |of: &str| others.join(format!("{of}-{person:02}"));
+        fs::rename(name("person"), name("other")).unwrap();
+    }
+    let list = others.join("pairs.txt");
     let mut lines = String::new();
     for image in 0..4 {
-        for (other, same) in [("person-00", 1), ("person-01", 0)] {
+        for (other, same) in [("other-00", 1), ("other-01", 0)] {
             let (next, fold) = ((image + 1) % 4, image % 2);
-            lines += &format!("person-00/{image}.pgm {other}/{next}.pgm {same} {fold}\n");
+            lines += &format!("other-00/{image}.pgm {other}/{next}.pgm {same} {fold}\n");
         }
     }
     fs::write(&list, lines).unwrap();
@@ -175,10 +197,28 @@ fn faces_and_pairs_are_read_from_files() {
     refused(&[], "validation 3 + test 10 of 9");
     refused(&["--pairs", &pairs, "--test-people", "3"], "leave one of the two out");
     refused(&["--pairs-root", &people], "there is no --pairs");
+    // The people of the list are trained on.
+    let known = list.with_file_name("known.txt");
+    let lines = fs::read_to_string(&list).unwrap();
+    fs::write(&known, lines.replace("other-", "person-")).unwrap();
+    let known = path(&known);
+    for root in [&path(&others), &people] {
+        let flags = ["--pairs", &known, "--pairs-root", root];
+        refused(&flags, "known.txt: expected pairs of other people than those of");
+        refused(&flags, "found 2 who are there too: person-00 (line 1), person-01 (line 2);");
+    }
     refused(&["--test-people", "3", "--far", "0"], "--far 0");
     refused(&["--test-people", "3", "--noise", "1"], "--noise");
     refused(&["--test-people", "3", "--score", "accuracy"], "verification or nearest-centroid");
     refused(&["--data", "nowhere"], "nowhere");
+    // A person with one image is in the validation part of some seeds.
+    for image in [0, 1, 3] {
+        fs::remove_file(data.join(format!("person-02/{image}.pgm"))).unwrap();
+    }
+    refused(
+        &["--test-people", "3", "--seeds", "20"],
+        "people/person-02: 1 image, but 2 are needed for pairs of one person; add images",
+    );
     table(3, folder.path(), &[])
         .assert()
         .failure()
@@ -226,10 +266,18 @@ fn alphabets_that_training_has_seen_are_left_out() {
     let refused = |flags: &[&str], what: &str| {
         run("refused", flags).assert().failure().stderr(predicate::str::contains(what.to_owned()));
     };
-    refused(&["--shots", "4"], "class 0 has 4 images, but 5 are needed");
+    refused(&["--shots", "4"], "novel/Tagalog/person-00: 4 images, but 5 are needed for the shots");
     refused(&["--way", "6"], "5 classes, but 6 are needed");
     refused(&["--val-characters", "9"], "validation 9 + test 0 of 10");
     refused(&["--novel", &base], "alphabets that --base has too");
+    // A character with one drawing is in the validation part of some seeds.
+    for image in 1..4 {
+        fs::remove_file(Path::new(&base).join(format!("Greek/person-01/{image}.png"))).unwrap();
+    }
+    refused(
+        &["--seeds", "20"],
+        "base/Greek/person-01: 1 image, but 2 are needed for a centroid of the others; add images",
+    );
     table(6, folder.path(), &[]).assert().failure().stderr(predicate::str::contains("--base and --novel"));
     let generated = predicate::str::contains("generates its patterns");
     smoke(6, folder.path(), &["--base", &base]).assert().failure().stderr(generated);

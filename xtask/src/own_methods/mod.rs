@@ -1,5 +1,8 @@
 //! Baseline, oracle and Swift Sampler over shares of spoilt training data and seeds: the cells of a table, and who computes them.
 
+mod comparison;
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
@@ -8,14 +11,15 @@ use serde_json::Value;
 use ss_approx::Device;
 use ss_cli::method::{self, Event};
 use ss_cli::progress::{Part, Progress};
-use ss_cli::{Experiment, Method, MethodResult, Recipe, SearchJournal, Setup};
+use ss_cli::{Experiment, Method, MethodResult, SearchJournal, Setup};
 use ss_data::JournalFile;
-use ss_sampler::SamplerSpec;
 use ss_seed::Seed;
 
 use crate::journal::{Journal, Place};
-use crate::run_flags::{Run, search_work};
+use crate::run_flags::search_work;
 use crate::{training_events, workers};
+pub(crate) use comparison::{Comparison, SearchColumns};
+pub(crate) use settings::Settings;
 
 /// One (method, noise, seed).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,11 +47,7 @@ impl Cell {
 pub(crate) struct Plan<'a> {
     /// The key of the journal.
     pub(crate) task: &'a str,
-    /// Ascending, each once.
-    pub(crate) noise: &'a [f64],
-    pub(crate) recipe: &'a Recipe,
-    pub(crate) spec: &'a SamplerSpec,
-    pub(crate) run: &'a Run,
+    pub(crate) settings: &'a Settings,
     /// Everything that changes a cell, apart from its method, noise and seed.
     pub(crate) fingerprint: &'a Value,
     /// What a finished cell shows, for a line of progress.
@@ -60,7 +60,8 @@ pub(crate) fn compute(
     plan: Plan,
     experiment: impl Fn(f64, Seed) -> Result<Experiment> + Sync,
 ) -> Result<Vec<Cell>> {
-    let place = Place { folder: &plan.run.out, file: "cells.jsonl", task: plan.task };
+    let Settings { noise, run, .. } = plan.settings;
+    let place = Place { folder: &run.out, file: "cells.jsonl", task: plan.task };
     let journal = Journal::open(place, plan.fingerprint)?;
     let units = missing_units(plan, &journal.cells());
     // Whether every split can be judged shows before hours of training.
@@ -69,8 +70,8 @@ pub(crate) fn compute(
             .with_context(|| format!("noise {}, seed {}", unit.noise, unit.seed))?;
     }
     let progress =
-        Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), plan.run.quiet || units.is_empty());
-    let computed = workers::run(plan.run.workers(), units, |unit, device| {
+        Progress::new(units.iter().map(|unit| unit.work(plan)).sum(), run.quiet || units.is_empty());
+    let computed = workers::run(run.workers(), units, |unit, device| {
         let compute = || {
             let experiment = experiment(unit.noise, Seed::new(unit.seed))?;
             let title = format!("noise {:.0}%, seed {}", 100.0 * unit.noise, unit.seed);
@@ -83,7 +84,7 @@ pub(crate) fn compute(
     computed?;
     let mut cells: Vec<Cell> = journal.cells();
     // The journal may hold rates and seeds of other runs.
-    cells.retain(|cell| plan.noise.contains(&cell.noise) && plan.run.seeds().contains(&cell.seed));
+    cells.retain(|cell| noise.contains(&cell.noise) && run.seeds().contains(&cell.seed));
     cells.sort_by(|a, b| {
         let key = |cell: &Cell| (cell.result.method, cell.seed);
         a.noise.total_cmp(&b.noise).then(key(a).cmp(&key(b)))
@@ -99,7 +100,8 @@ struct Unit {
 }
 
 fn missing_units(plan: Plan, done: &[Cell]) -> Vec<Unit> {
-    let all = plan.noise.iter().flat_map(|&noise| plan.run.seeds().map(move |seed| (noise, seed)));
+    let Settings { noise, run, .. } = plan.settings;
+    let all = noise.iter().flat_map(|&noise| run.seeds().map(move |seed| (noise, seed)));
     all.filter_map(|(noise, seed)| {
         let lacks = |method: &Method| !done.iter().any(|cell| cell.is(*method, noise, seed));
         let methods: BTreeSet<Method> = Method::OWN.into_iter().filter(lacks).collect();
@@ -113,7 +115,7 @@ impl Unit {
     fn work(&self, plan: Plan) -> f64 {
         let of = |method| f64::from(u8::from(self.methods.contains(&method)));
         let uniform = of(Method::Baseline).max(of(Method::Ss));
-        uniform + of(Method::Oracle) + of(Method::Ss) * (1.0 + search_work(plan.recipe))
+        uniform + of(Method::Oracle) + of(Method::Ss) * (1.0 + search_work(&plan.settings.recipe))
     }
 
     fn compute(
@@ -124,16 +126,17 @@ impl Unit {
         journal: &Journal<Cell>,
         (progress, part): (&Progress, &Part),
     ) -> Result<()> {
-        ss_cli::artifact::prepare_folder(&plan.run.out.join("studies"))?;
+        let Settings { recipe, spec, run, .. } = plan.settings;
+        ss_cli::artifact::prepare_folder(&run.out.join("studies"))?;
         let file = format!("noise-{}-seed-{}.log", self.noise, self.seed);
         let study = SearchJournal {
-            file: JournalFile::new(plan.run.out.join("studies").join(file)),
+            file: JournalFile::new(run.out.join("studies").join(file)),
             settings: serde_json::json!({ "task": plan.fingerprint, "noise": self.noise, "seed": self.seed }),
         };
         let setup = Setup {
             experiment,
-            recipe: plan.recipe,
-            spec: plan.spec,
+            recipe,
+            spec,
             devices: std::slice::from_ref(device),
             seed: Seed::new(self.seed),
             journal: Some(&study),
@@ -162,7 +165,7 @@ impl Unit {
             Event::Finished { result } if result.method != Method::Ss && journaled.is_ok() => {
                 journaled = keep(result, BTreeMap::new());
             }
-            event => training_events::show(part, event, plan.recipe),
+            event => training_events::show(part, event, recipe),
         })?;
         journaled?;
         let ss = outcome.results.iter().find(|result| result.method == Method::Ss);

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use ss_cli::Method;
 
-use crate::own_methods::Cell;
+use super::Cell;
 use crate::statistics::{mean_and_std, paired_interval};
 
-/// One measure of one (noise, method) over seeds; larger is better.
+/// One measure of one (noise, method) over seeds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) mean: f64,
@@ -17,17 +17,42 @@ pub(crate) struct Comparison {
     /// Ends of its paired 95% interval; absent with fewer than two seeds.
     pub(crate) ci95_low: Option<f64>,
     pub(crate) ci95_high: Option<f64>,
-    /// `(mean - baseline) / (oracle - baseline)`; absent unless the oracle is better.
+    /// The difference from the baseline as a share of the oracle's; absent unless the oracle is better.
     pub(crate) gap_closed: Option<f64>,
 }
 
 impl Comparison {
-    /// Of the cells of this noise and method that have the measure; `None` without any.
+    /// The names of [`columns`](Self::columns).
+    pub(crate) const HEADER: [&str; 3] = ["minus baseline", "95% interval", "gap closed"];
+
+    /// Of the cells of this noise and method that have the measure, of which more is better; `None` without any.
     pub(crate) fn of(
         noise: f64,
         method: Method,
         cells: &[Cell],
         value: impl Fn(&Cell) -> Option<f64>,
+    ) -> Option<Self> {
+        Self::new(noise, method, cells, value, |gain| gain)
+    }
+
+    /// As [`of`](Self::of), of a measure of which less is better.
+    pub(crate) fn of_less(
+        noise: f64,
+        method: Method,
+        cells: &[Cell],
+        value: impl Fn(&Cell) -> Option<f64>,
+    ) -> Option<Self> {
+        // A difference: the negative of zero would print as -0.
+        Self::new(noise, method, cells, value, |gain| 0.0 - gain)
+    }
+
+    /// `gain` of a difference is positive where the difference is one for the better.
+    fn new(
+        noise: f64,
+        method: Method,
+        cells: &[Cell],
+        value: impl Fn(&Cell) -> Option<f64>,
+        gain: impl Fn(f64) -> f64,
     ) -> Option<Self> {
         let of = |method: Method| -> Vec<(u64, f64)> {
             let of = cells.iter().filter(|cell| cell.noise == noise && cell.result.method == method);
@@ -47,7 +72,7 @@ impl Comparison {
             .collect();
         let interval = paired_interval(&differences);
         let diff_vs_baseline = mean_and_std(&differences).0;
-        let room = mean(Method::Oracle).0 - mean(Method::Baseline).0;
+        let room = gain(mean(Method::Oracle).0 - mean(Method::Baseline).0);
         let (mean, std) = mean(method);
         Some(Self {
             mean,
@@ -55,7 +80,7 @@ impl Comparison {
             diff_vs_baseline,
             ci95_low: interval.map(|(low, _)| low),
             ci95_high: interval.map(|(_, high)| high),
-            gap_closed: (room > 0.0).then_some(diff_vs_baseline / room),
+            gap_closed: (room > 0.0).then(|| gain(diff_vs_baseline) / room),
         })
     }
 
@@ -85,31 +110,46 @@ pub(crate) struct SearchColumns {
     pub(crate) kept: usize,
     /// All trials in units of one full training.
     pub(crate) cost: f64,
+    /// Mean cost of finalists that lost, in the same units.
+    pub(crate) extra_cost: f64,
     /// Mean area under the ROC curve of the reference loss as a detector of wrong labels.
     pub(crate) loss_auroc: Option<f64>,
 }
 
 impl SearchColumns {
+    /// The names of [`columns`](Self::columns).
+    pub(crate) const HEADER: [&str; 4] = ["kept", "trials", "extra", "detects"];
+
+    /// What the first three of them are, for a reader.
+    pub(crate) const EXPLAINED: &str = "Kept: runs in which a rule was used; in the others the result is the baseline's. \
+        Trials: their cost in units of one full\ntraining. Extra: cost of finalists that lost, in the same units.";
+
     /// Of Swift Sampler's cells of this noise.
     pub(crate) fn of(noise: f64, cells: &[Cell]) -> Self {
         let ss: Vec<&Cell> =
             cells.iter().filter(|c| c.noise == noise && c.result.method == Method::Ss).collect();
         let areas: Vec<f64> = ss.iter().filter_map(|cell| cell.auroc.get("loss").copied()).collect();
-        let costs: Vec<f64> = ss.iter().map(|cell| cell.result.search_cost).collect();
+        let mean = |cost: fn(&Cell) -> f64| match ss.len() {
+            0 => 0.0,
+            _ => mean_and_std(&ss.iter().map(|cell| cost(cell)).collect::<Vec<_>>()).0,
+        };
         Self {
             n: ss.len(),
             kept: ss.iter().filter(|c| c.result.search.as_ref().is_some_and(|search| search.kept)).count(),
-            cost: if costs.is_empty() { 0.0 } else { mean_and_std(&costs).0 },
+            cost: mean(|cell| cell.result.search_cost),
+            extra_cost: mean(|cell| cell.result.extra_cost),
             loss_auroc: (!areas.is_empty()).then(|| mean_and_std(&areas).0),
         }
     }
 
-    /// Kept, trials, detects.
-    pub(crate) fn columns(&self) -> [String; 3] {
+    /// For a table; nothing for methods that do not search.
+    pub(crate) fn columns(search: Option<&Self>) -> [String; 4] {
+        let Some(Self { n, kept, cost, extra_cost, loss_auroc }) = search else { return Default::default() };
         [
-            format!("{}/{}", self.kept, self.n),
-            format!("{:.2}", self.cost),
-            self.loss_auroc.map_or_else(String::new, |area| format!("{area:.3}")),
+            format!("{kept}/{n}"),
+            format!("{cost:.2}"),
+            format!("{extra_cost:.2}"),
+            loss_auroc.map_or_else(String::new, |area| format!("{area:.3}")),
         ]
     }
 }
@@ -150,7 +190,31 @@ mod tests {
         assert_eq!(base.columns(Method::Baseline), ["", "", ""]);
         assert!(Comparison::of(0.1, Method::Ss, &cells, top1).is_none());
         assert!(Comparison::of(0.2, Method::Ss, &cells, |_| None).is_none());
-        let search = SearchColumns::of(0.2, &cells);
-        assert_eq!(search.columns(), ["0/3", "2.00", ""]);
+        // Two more finalists with one of the seeds.
+        cells[2].result.extra_cost = 2.0;
+        let columns = |noise| SearchColumns::columns(Some(&SearchColumns::of(noise, &cells)));
+        assert_eq!(columns(0.2), ["0/3", "2.00", "0.67", ""]);
+        assert_eq!(columns(0.1), ["0/0", "0.00", "0.00", ""]);
+        assert_eq!(SearchColumns::columns(None), ["", "", "", ""]);
+    }
+
+    #[test]
+    fn of_perplexities_less_is_better() {
+        let cells = [cell("baseline", 0, 50.0), cell("oracle", 0, 40.0), cell("ss", 0, 46.0)];
+        let compare =
+            |method| Comparison::of_less(0.2, method, &cells, |cell| Some(cell.result.top1_last)).unwrap();
+        assert_eq!(compare(Method::Ss).columns(Method::Ss), ["-4.00", "one seed", "40%"]);
+        // The baseline kept: no difference, and not -0%.
+        let mut same = cells.to_vec();
+        same[2].result.top1_last = 50.0;
+        let kept = Comparison::of_less(0.2, Method::Ss, &same, |cell| Some(cell.result.top1_last)).unwrap();
+        assert_eq!(kept.columns(Method::Ss), ["+0.00", "one seed", "0%"]);
+        // An oracle that is worse leaves no gap.
+        assert!(
+            Comparison::of(0.2, Method::Ss, &cells, |cell| Some(cell.result.top1_last))
+                .unwrap()
+                .gap_closed
+                .is_none()
+        );
     }
 }
