@@ -43,6 +43,9 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
         command
     };
     forget_other_kernels(&toolkit, args.compute_cap, &target.join("cuda"))?;
+    let ours = manifest.parent().unwrap_or(manifest).join("ss-kernels/src/cuda");
+    let count = compile_ours(&toolkit, args.compute_cap, &ours)?;
+    println!("check-cuda: {count} files of our kernels compile");
     println!("check-cuda: type-checking libraries, programs and tests");
     run(&mut cargo(&["check", "--all-targets"], "cuda"))?;
     println!("check-cuda: type-checking with cuDNN");
@@ -61,6 +64,26 @@ pub(crate) fn run_task(args: &Args) -> Result<()> {
         program.display()
     );
     Ok(())
+}
+
+/// Compiles every file of kernels in `folder`, which programs compile at run time only. Returns their number.
+fn compile_ours(toolkit: &Toolkit, compute_cap: u32, folder: &Path) -> Result<usize> {
+    let out = tempfile::tempdir().context("making a folder")?;
+    let mut count = 0;
+    for file in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let file = file?.path();
+        if file.extension().is_none_or(|extension| extension != "cu") {
+            continue;
+        }
+        let mut nvcc = Command::new(toolkit.home.join("bin/nvcc"));
+        nvcc.arg(format!("-arch=sm_{compute_cap}")).args(["-Werror", "all-warnings", "-cubin", "-o"]);
+        run(nvcc.arg(out.path().join("kernels.cubin")).arg(&file))?;
+        count += 1;
+    }
+    if count == 0 {
+        bail!("{}: no kernels found", folder.display());
+    }
+    Ok(count)
 }
 
 /// Removes kernels that another compiler has made: their build script does not notice.
