@@ -1,4 +1,4 @@
-//! Fast CPU training kernels as candle custom operations.
+//! Fast training kernels as candle custom operations, for the CPU and for NVIDIA GPUs.
 //!
 //! Stock candle spends nearly all of a small network's training step in the convolution's backward
 //! pass. The operations here replace what a convolutional network needs: [`conv2d`],
