@@ -93,7 +93,7 @@ pub(super) fn weight_grad(
     // Odd steps between channels as in the kernel; at its end 36 values of 65 threads.
     let shared = |rows: usize| {
         let seen = ((g.ow - 1) * g.stride + 3) * ((rows - 1) * g.stride + 3);
-        (SIDE * ((seen | 1) + (rows * g.ow | 1))).max(36 * 65)
+        (SIDE * ((seen | 1) + ((rows * g.ow) | 1))).max(36 * 65)
     };
     let most = (BAND / g.ow).clamp(1, g.oh);
     let rows = (1..=most).rev().find(|&rows| shared(rows) <= MOST_SHARED).unwrap_or(1);
