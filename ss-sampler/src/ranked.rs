@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::coordinate::{integer_coefficients, mid_mass, score_range};
 use crate::masses::GradientMass;
-use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, first_row_where};
+use crate::mid_ranks::{Ranking, check_column, check_finite, first_row_where};
 use crate::params::canonical_coefficients;
 use crate::partition::{BucketOrder, Partition, bucket_bits, cut, sums_before};
 use crate::{Error, Result, SamplerParams, SamplerSpec, Transform, Weights};
@@ -48,8 +48,9 @@ impl RankedFeatures {
             let what = "gradient norms".into();
             return Err(Error::Length { what, found: grad_norm.len(), expected: examples });
         }
-        check_finite(grad_norm, "gradient norm")?;
-        if let Some(row) = first_row_where(grad_norm, |g| g < 0.0) {
+        // One pass where all is well.
+        if let Some(row) = first_row_where(grad_norm, |g| !(g.is_finite() && g >= 0.0)) {
+            check_finite(grad_norm, "gradient norm")?;
             let value = grad_norm[row].into();
             return Err(Error::Negative { what: "gradient norm".into(), row, value });
         }
@@ -57,7 +58,8 @@ impl RankedFeatures {
             Transform::Cgf => GradientMass::new(grad_norm),
             Transform::Cdf => None,
         };
-        let ranks = columns.iter().map(|column| doubled_mid_ranks(column)).collect();
+        let mut ranking = Ranking::default();
+        let ranks = columns.iter().map(|column| ranking.doubled_mid_ranks(column)).collect();
         Ok(Self { spec, examples, ranks, gradient })
     }
 
@@ -116,20 +118,20 @@ impl RankedFeatures {
         let width = u64::BITS - (most - least).cast_unsigned().leading_zeros();
         let bits = bucket_bits(self.examples).min(width);
         let within = width - bits;
-        let key = |row: usize| {
-            let z: i64 =
-                coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
-            (z - least).cast_unsigned()
-        };
-
-        let partition = Partition::new(self.examples, 1 << bits, |row| Some((key(row) >> within) as usize));
+        // The keys make room for the values, as bits: row by row, and in the buckets.
+        let mut values = self.keys(&coefficients, least);
+        let bucket_of = |key: f64| Some((key.to_bits() >> within) as usize);
+        let partition = Partition::new(self.examples, 1 << bits, |row| bucket_of(values[row]));
         let sizes = partition.sizes();
-        // The keys make room for the values, as bits.
-        let mut spread = partition.scatter(0, key);
-        let norms = self.gradient.as_ref().map(|gradient| partition.scatter(0.0, |row| gradient.norm(row)));
-        let mass = |place: usize| match (&self.gradient, &norms) {
-            (Some(gradient), Some(norms)) => gradient.mass(norms[place]),
-            _ => 1,
+        let key = |row: usize| values[row].to_bits();
+        let (mut spread, norms) = match &self.gradient {
+            Some(gradient) => partition.scatter_pairs((0, 0.0), |row| (key(row), gradient.norm(row))),
+            None => (partition.scatter(0, key), Vec::new()),
+        };
+        let layout = partition.into_layout();
+        let mass = |place: usize| match &self.gradient {
+            Some(gradient) => gradient.mass(norms[place]),
+            None => 1,
         };
         let starts = sums_before(sizes.iter().map(|&size| size as u64));
         let masses: Vec<u64> = starts
@@ -159,9 +161,18 @@ impl RankedFeatures {
                 }
             },
         );
-        let mut values = vec![0.0; self.examples];
-        partition.gather(&spread, &mut values, |out, bits| *out = f64::from_bits(bits));
+        layout.gather(&spread, &mut values, |_, &key| bucket_of(key), |out, bits| *out = f64::from_bits(bits));
         Ok(values)
+    }
+
+    /// `z - least` of every row, an integer `>= 0`, as the bits of an f64.
+    fn keys(&self, coefficients: &[i64], least: i64) -> Vec<f64> {
+        let row_key = |row: usize| {
+            let z: i64 =
+                coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
+            f64::from_bits((z - least).cast_unsigned())
+        };
+        (0..self.examples).into_par_iter().with_min_len(CHUNK).map(row_key).collect()
     }
 
     /// `(z, row)` in increasing order, for canonical coefficients; the scale of `z` is that of

@@ -9,6 +9,7 @@ const PARALLEL: usize = 1 << 18;
 #[derive(Default)]
 pub(crate) struct BucketOrder {
     packed: Vec<u64>,
+    cells: Vec<u32>,
 }
 
 impl BucketOrder {
@@ -20,15 +21,12 @@ impl BucketOrder {
         let place_bits = usize::BITS - len.saturating_sub(1).leading_zeros();
         let mask = (1_u64 << place_bits) - 1;
         let key_bits = 64 - place_bits;
-        let pack = |i: usize| {
-            let leading = if width > key_bits { key(i) >> (width - key_bits) } else { key(i) };
-            leading.unbounded_shl(place_bits) | i as u64
-        };
-        self.packed.clear();
+        let leading = |i: usize| if width > key_bits { key(i) >> (width - key_bits) } else { key(i) };
+        let pack = |i: usize| leading(i).unbounded_shl(place_bits) | i as u64;
         if len < PARALLEL {
-            self.packed.extend((0..len).map(pack));
-            self.packed.sort_unstable();
+            self.sort_by_cells(len, width.min(key_bits), leading, pack);
         } else {
+            self.packed.clear();
             self.packed.par_extend((0..len).into_par_iter().map(pack));
             self.packed.par_sort_unstable();
         }
@@ -43,6 +41,46 @@ impl BucketOrder {
             *packed &= mask;
         }
         &self.packed
+    }
+
+    /// Fills `packed` in order, for leading bits below `2^width`.
+    ///
+    /// As many cells of the leading bits as there are places: evenly spread keys find one or two in each, and counting alone
+    /// nearly puts them in order.
+    fn sort_by_cells(
+        &mut self,
+        len: usize,
+        width: u32,
+        leading: impl Fn(usize) -> u64,
+        pack: impl Fn(usize) -> u64,
+    ) {
+        let bits = len.checked_ilog2().unwrap_or(0).min(width);
+        let cell = |i: usize| leading(i).unbounded_shr(width - bits) as usize;
+        self.cells.clear();
+        self.cells.resize(1 << bits, 0);
+        for i in 0..len {
+            self.cells[cell(i)] += 1;
+        }
+        // Counts become the first place of each cell, and that its end.
+        let mut before = 0;
+        for count in &mut self.cells {
+            (*count, before) = (before, before + *count);
+        }
+        self.packed.clear();
+        self.packed.resize(len, 0);
+        for i in 0..len {
+            let place = &mut self.cells[cell(i)];
+            self.packed[*place as usize] = pack(i);
+            *place += 1;
+        }
+        let mut first = 0;
+        for &end in &self.cells {
+            let end = end as usize;
+            if end - first > 1 {
+                self.packed[first..end].sort_unstable();
+            }
+            first = end;
+        }
     }
 }
 
