@@ -83,6 +83,11 @@ impl Ranking {
         if column.len() < COUNTED { ranks_by_sorting(column) } else { self.ranks_by_counting(column) }
     }
 
+    /// The scratch space, for other use.
+    pub(crate) fn into_memory(self) -> Vec<u32> {
+        self.spread
+    }
+
     /// Rows go to buckets by the high half of their keys (sign, exponent and 7 bits of the mantissa: one or two thousand for
     /// most columns); in a bucket the low halves are counted, and the running sum of the counts is the rank.
     fn ranks_by_counting(&mut self, column: &[f32]) -> Vec<u32> {

@@ -54,12 +54,12 @@ impl RankedFeatures {
             let value = grad_norm[row].into();
             return Err(Error::Negative { what: "gradient norm".into(), row, value });
         }
-        let gradient = match spec.transform() {
-            Transform::Cgf => GradientMass::new(grad_norm),
-            Transform::Cdf => None,
-        };
         let mut ranking = Ranking::default();
         let ranks = columns.iter().map(|column| ranking.doubled_mid_ranks(column)).collect();
+        let gradient = match spec.transform() {
+            Transform::Cgf => GradientMass::new(grad_norm, ranking.into_memory()),
+            Transform::Cdf => None,
+        };
         Ok(Self { spec, examples, ranks, gradient })
     }
 

@@ -22,6 +22,9 @@ const MOST_CHUNKS: usize = 32;
 const BUCKET_ROWS: usize = 1 << 15;
 /// At most `2^12` buckets: as many streams as caches and page tables follow well.
 const MOST_BITS: u32 = 12;
+/// Rows whose places are worked out before their values are fetched: the processor then waits for the memory of many rows
+/// at a time.
+const GATHER_ROWS: usize = 1 << 8;
 
 /// The logarithm of the number of buckets that suits this many rows of evenly spread keys.
 pub(crate) const fn bucket_bits(rows: usize) -> u32 {
@@ -187,11 +190,22 @@ impl Layout {
     ) {
         self.first_places().into_par_iter().zip(out.par_chunks_mut(self.chunk_rows)).enumerate().for_each(
             |(chunk, (mut next, out))| {
-                for (row, out) in (chunk * self.chunk_rows..).zip(out) {
-                    if let Some(bucket) = bucket_of(row, out) {
-                        let place = &mut next[bucket];
-                        put(out, spread[*place]);
-                        *place += 1;
+                let rows = (chunk * self.chunk_rows..).step_by(GATHER_ROWS);
+                let mut places = [0; GATHER_ROWS];
+                for (row, out) in rows.zip(out.chunks_mut(GATHER_ROWS)) {
+                    for ((row, out), place) in (row..).zip(&*out).zip(&mut places) {
+                        *place = match bucket_of(row, out) {
+                            Some(bucket) => {
+                                next[bucket] += 1;
+                                next[bucket] - 1
+                            }
+                            None => usize::MAX,
+                        };
+                    }
+                    for (out, &place) in out.iter_mut().zip(&places) {
+                        if let Some(&value) = spread.get(place) {
+                            put(out, value);
+                        }
                     }
                 }
             },

@@ -62,8 +62,9 @@ impl BucketOrder {
             self.cells[cell(i)] += 1;
         }
         // Counts become the first place of each cell, and that its end.
-        let mut before = 0;
+        let (mut before, mut fullest) = (0, 0);
         for count in &mut self.cells {
+            fullest = fullest.max(*count);
             (*count, before) = (before, before + *count);
         }
         self.packed.clear();
@@ -73,14 +74,31 @@ impl BucketOrder {
             self.packed[*place as usize] = pack(i);
             *place += 1;
         }
+        if fullest <= FEW {
+            insertion_sort(&mut self.packed);
+            return;
+        }
         let mut first = 0;
         for &end in &self.cells {
-            let end = end as usize;
-            if end - first > 1 {
-                self.packed[first..end].sort_unstable();
-            }
-            first = end;
+            self.packed[first..end as usize].sort_unstable();
+            first = end as usize;
         }
+    }
+}
+
+/// Keys of a cell up to which they are put in order by insertion.
+const FEW: u32 = 24;
+
+/// For values that are nearly in order.
+fn insertion_sort(values: &mut [u64]) {
+    for i in 1..values.len() {
+        let value = values[i];
+        let mut place = i;
+        while place > 0 && values[place - 1] > value {
+            values[place] = values[place - 1];
+            place -= 1;
+        }
+        values[place] = value;
     }
 }
 
