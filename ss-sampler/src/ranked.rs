@@ -118,21 +118,19 @@ impl RankedFeatures {
         let width = u64::BITS - (most - least).cast_unsigned().leading_zeros();
         let bits = bucket_bits(self.examples).min(width);
         let within = width - bits;
-        // The keys make room for the values, as bits: row by row, and in the buckets.
-        let mut values = self.keys(&coefficients, least);
-        let bucket_of = |key: f64| Some((key.to_bits() >> within) as usize);
-        let partition = Partition::new(self.examples, 1 << bits, |row| bucket_of(values[row]));
+        let score = self.score(&coefficients);
+        let key = |row: usize| (score(row) - least).cast_unsigned();
+        let partition = Partition::new(self.examples, 1 << bits, |row| Some((key(row) >> within) as usize));
         let sizes = partition.sizes();
-        let key = |row: usize| values[row].to_bits();
-        let (mut spread, norms) = match &self.gradient {
-            Some(gradient) => partition.scatter_pairs((0, 0.0), |row| (key(row), gradient.norm(row))),
-            None => (partition.scatter(0, key), Vec::new()),
+        // Fresh memory is slow, so both of these serve twice: keys make room for the values of their rows, bucket by bucket,
+        // and the masses, as bits, for those values in the order of the rows.
+        let (mut spread, mut values) = match &self.gradient {
+            Some(gradient) => {
+                partition.scatter_pairs((0, 0.0), |row| (key(row), f64::from_bits(gradient.of(row))))
+            }
+            None => (partition.scatter(0, key), vec![0.0; self.examples]),
         };
-        let layout = partition.into_layout();
-        let mass = |place: usize| match &self.gradient {
-            Some(gradient) => gradient.mass(norms[place]),
-            None => 1,
-        };
+        let mass = |place: usize| if self.gradient.is_some() { values[place].to_bits() } else { 1 };
         let starts = sums_before(sizes.iter().map(|&size| size as u64));
         let masses: Vec<u64> = starts
             .par_iter()
@@ -161,33 +159,30 @@ impl RankedFeatures {
                 }
             },
         );
-        layout.gather(&spread, &mut values, |_, &key| bucket_of(key), |out, bits| *out = f64::from_bits(bits));
+        partition.gather(&spread, &mut values, |out, bits| *out = f64::from_bits(bits));
         Ok(values)
     }
 
-    /// `z - least` of every row, an integer `>= 0`, as the bits of an f64.
-    fn keys(&self, coefficients: &[i64], least: i64) -> Vec<f64> {
-        let row_key = |row: usize| {
-            let z: i64 =
-                coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
-            f64::from_bits((z - least).cast_unsigned())
-        };
-        (0..self.examples).into_par_iter().with_min_len(CHUNK).map(row_key).collect()
+    /// `z` of a row.
+    fn score<'a>(&'a self, coefficients: &'a [i64]) -> impl Fn(usize) -> i64 + Sync + use<'a> {
+        // The first two by name: most samplers have two features, and a loop over columns costs more than they do.
+        let column = |k: usize| (coefficients.get(k).copied().unwrap_or(0), &*self.ranks[k.min(self.ranks.len() - 1)]);
+        let ((a, x), (b, y)) = (column(0), column(1));
+        let more = (coefficients.get(2..).unwrap_or_default(), self.ranks.get(2..).unwrap_or_default());
+        move |row| {
+            let more: i64 = more.0.iter().zip(more.1).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
+            a * i64::from(x[row]) + b * i64::from(y[row]) + more
+        }
     }
 
     /// `(z, row)` in increasing order, for canonical coefficients; the scale of `z` is that of
     /// [`integer_coefficients`] and doubled ranks.
     pub(crate) fn order(&self, canonical: &[f64]) -> Result<Vec<(i64, u32)>> {
         let coefficients = integer_coefficients(canonical, self.examples as u64)?;
-        let mut sorted: Vec<(i64, u32)> = (0..self.examples)
-            .into_par_iter()
-            .with_min_len(CHUNK)
-            .map(|row| {
-                let z =
-                    coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
-                (z, row as u32)
-            })
-            .collect();
+        let score = self.score(&coefficients);
+        let entry = |row: usize| (score(row), row as u32);
+        let mut sorted: Vec<(i64, u32)> =
+            (0..self.examples).into_par_iter().with_min_len(CHUNK).map(entry).collect();
         sorted.par_sort_unstable();
         Ok(sorted)
     }
