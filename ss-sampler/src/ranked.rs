@@ -145,16 +145,18 @@ impl RankedFeatures {
                 let order = scratch.sort(bucket.len(), within, |i| bucket[i] & low);
                 let (mut below, mut first) = (before, 0);
                 while first < order.len() {
-                    let key = bucket[order[first] as usize];
-                    let (mut upto, mut end) = (below, first);
-                    while end < order.len() && bucket[order[end] as usize] == key {
-                        upto += mass(start as usize + order[end] as usize);
+                    let place = order.place(first);
+                    let mut upto = below + mass(start as usize + place);
+                    let mut end = first + 1;
+                    while end < order.len()
+                        && order.alike(first, end)
+                        && bucket[order.place(end)] == bucket[place]
+                    {
+                        upto += mass(start as usize + order.place(end));
                         end += 1;
                     }
                     let bits = value(mid_mass(below, upto, total)).to_bits();
-                    for &place in &order[first..end] {
-                        bucket[place as usize] = bits;
-                    }
+                    (first..end).for_each(|i| bucket[order.place(i)] = bits);
                     (below, first) = (upto, end);
                 }
             },
@@ -166,7 +168,8 @@ impl RankedFeatures {
     /// `z` of a row.
     fn score<'a>(&'a self, coefficients: &'a [i64]) -> impl Fn(usize) -> i64 + Sync + use<'a> {
         // The first two by name: most samplers have two features, and a loop over columns costs more than they do.
-        let column = |k: usize| (coefficients.get(k).copied().unwrap_or(0), &*self.ranks[k.min(self.ranks.len() - 1)]);
+        let column =
+            |k: usize| (coefficients.get(k).copied().unwrap_or(0), &*self.ranks[k.min(self.ranks.len() - 1)]);
         let ((a, x), (b, y)) = (column(0), column(1));
         let more = (coefficients.get(2..).unwrap_or_default(), self.ranks.get(2..).unwrap_or_default());
         move |row| {

@@ -17,7 +17,7 @@ impl BucketOrder {
     ///
     /// The leading bits of a key and its place are packed into one integer; where these bits are all of the key's, that
     /// is the order already, and otherwise the few that are alike are compared in full.
-    pub(crate) fn sort(&mut self, len: usize, width: u32, key: impl Fn(usize) -> u64 + Sync) -> &[u64] {
+    pub(crate) fn sort(&mut self, len: usize, width: u32, key: impl Fn(usize) -> u64 + Sync) -> Sorted<'_> {
         let place_bits = usize::BITS - len.saturating_sub(1).leading_zeros();
         let mask = (1_u64 << place_bits) - 1;
         let key_bits = 64 - place_bits;
@@ -37,10 +37,7 @@ impl BucketOrder {
                 }
             }
         }
-        for packed in &mut self.packed {
-            *packed &= mask;
-        }
-        &self.packed
+        Sorted { packed: &self.packed, mask }
     }
 
     /// Fills `packed` in order, for leading bits below `2^width`.
@@ -86,6 +83,34 @@ impl BucketOrder {
     }
 }
 
+/// Places in the order of their keys.
+pub(crate) struct Sorted<'a> {
+    packed: &'a [u64],
+    /// The bits of the place.
+    mask: u64,
+}
+
+impl Sorted<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// The place of the `i`-th key in order.
+    pub(crate) fn place(&self, i: usize) -> usize {
+        (self.packed[i] & self.mask) as usize
+    }
+
+    /// All places, in order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> {
+        self.packed.iter().map(|packed| (packed & self.mask) as usize)
+    }
+
+    /// Whether the `i`-th and the `j`-th key in order may be equal; false for most that differ, without a look at the keys.
+    pub(crate) fn alike(&self, i: usize, j: usize) -> bool {
+        (self.packed[i] ^ self.packed[j]) & !self.mask == 0
+    }
+}
+
 /// Keys of a cell up to which they are put in order by insertion.
 const FEW: u32 = 24;
 
@@ -118,7 +143,11 @@ mod tests {
             expected.sort_by_key(|&i| keys[i]);
             let mut scratch = BucketOrder::default();
             let found = scratch.sort(keys.len(), width, |i| keys[i]);
-            prop_assert_eq!(found.iter().map(|&place| place as usize).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(found.places().collect::<Vec<_>>(), &*expected);
+            for i in 1..keys.len() {
+                prop_assert_eq!(found.place(i), expected[i]);
+                prop_assert!(found.alike(i - 1, i) || keys[expected[i - 1]] != keys[expected[i]]);
+            }
         }
     }
 }
