@@ -50,7 +50,7 @@ pub(crate) fn gradient_mass(norm: f32, scale: f64) -> u64 {
 /// Gradient norms as integer masses, computed on the fly to save memory.
 #[derive(Clone, Debug)]
 pub(crate) struct GradientMass {
-    /// Bits of the norms.
+    /// Bits of the norms, so that memory that ranks were counted in can hold them.
     norms: Vec<u32>,
     scale: f64,
 }
@@ -68,15 +68,6 @@ impl GradientMass {
     }
 
     pub(crate) fn of(&self, row: usize) -> u64 {
-        self.mass(self.norm(row))
-    }
-
-    pub(crate) fn norm(&self, row: usize) -> f32 {
-        f32::from_bits(self.norms[row])
-    }
-
-    /// The mass of a row with this gradient norm, one of those given to [`new`](Self::new).
-    pub(crate) fn mass(&self, norm: f32) -> u64 {
-        gradient_mass(norm, self.scale)
+        gradient_mass(f32::from_bits(self.norms[row]), self.scale)
     }
 }

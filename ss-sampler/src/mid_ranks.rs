@@ -70,7 +70,7 @@ const COUNTED: usize = 1 << 18;
 /// Ranks columns one after another in the same scratch space: fresh memory costs as much time as a pass over it.
 #[derive(Default)]
 pub(crate) struct Ranking {
-    /// Low halves of keys, then ranks, bucket after bucket.
+    /// `[rows]`, bucket after bucket: low halves of keys, then ranks.
     spread: Vec<u32>,
 }
 

@@ -14,8 +14,8 @@ const CHUNK: usize = 1 << 13;
 
 /// The mid-ranks of every feature and the gradient norms of `n` examples: all that a candidate sampler needs.
 ///
-/// Memory: 4 bytes an example and feature, and 4 for the gradient norm. Ranking takes another 6 for its duration, and each
-/// evaluation another 20, of which 8 are the result. Holds up to 2^31 - 1 examples.
+/// Memory: 4 bytes an example and feature, and 4 for the gradient norm, in which the features are ranked before. Each
+/// evaluation takes another 16, of which 8 are the result. Holds up to 2^31 - 1 examples.
 ///
 /// Time: a few passes over memory for each column and each evaluation, whatever the number of examples. They slow down
 /// to a parallel sort where `z` crowds into a small part of its range.
@@ -122,8 +122,8 @@ impl RankedFeatures {
         let key = |row: usize| (score(row) - least).cast_unsigned();
         let partition = Partition::new(self.examples, 1 << bits, |row| Some((key(row) >> within) as usize));
         let sizes = partition.sizes();
-        // Fresh memory is slow, so both of these serve twice: keys make room for the values of their rows, bucket by bucket,
-        // and the masses, as bits, for those values in the order of the rows.
+        // Fresh memory costs time, so both of these serve twice: keys make room for the values of their rows, as bits, bucket by
+        // bucket, and the masses, as bits too, for these values in the order of the rows.
         let (mut spread, mut values) = match &self.gradient {
             Some(gradient) => {
                 partition.scatter_pairs((0, 0.0), |row| (key(row), f64::from_bits(gradient.of(row))))
@@ -165,7 +165,7 @@ impl RankedFeatures {
         Ok(values)
     }
 
-    /// `z` of a row.
+    /// `z` of any row, for [`integer_coefficients`] and doubled ranks.
     fn score<'a>(&'a self, coefficients: &'a [i64]) -> impl Fn(usize) -> i64 + Sync + use<'a> {
         // The first two by name: most samplers have two features, and a loop over columns costs more than they do.
         let column =

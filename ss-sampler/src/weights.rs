@@ -25,7 +25,7 @@ impl Weights {
             return Err(Error::Empty { what: "weights".into() });
         }
         let bad = |t: f64| !(t.is_finite() && t >= 0.0);
-        // A bad weight is looked for, if there is one, once the sum has shown it: one pass over memory.
+        // The sum shows whether there is a bad weight to look for: one pass over memory.
         let total = chunked_sum(&tau, |t| if bad(t) { f64::NAN } else { t });
         if total.is_nan()
             && let Some(row) = first_row_where(&tau, bad)
