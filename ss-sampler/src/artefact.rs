@@ -9,7 +9,7 @@ use crate::combination::{Combination, check_rows};
 use crate::coordinate::MAX_EXAMPLES;
 use crate::indexed_table::IndexedTable;
 use crate::mass_table::MassTable;
-use crate::mid_ranks::{check_column, doubled_mid_ranks, sorted_rows, sorted_value};
+use crate::mid_ranks::{Ranking, check_column, sorted_rows, sorted_value};
 use crate::ranked::check_columns;
 use crate::{Error, PiecewiseLinear, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
 
@@ -233,7 +233,8 @@ impl Sampler {
         }
         let rows = columns[0].len();
         let scale = self.fitted_examples() as f64 / rows as f64;
-        let ranks: Vec<Vec<u32>> = columns.par_iter().map(|column| doubled_mid_ranks(column)).collect();
+        let rank = |ranking: &mut Ranking, column: &&[f32]| ranking.doubled_mid_ranks(column);
+        let ranks: Vec<Vec<u32>> = columns.par_iter().map_init(Ranking::default, rank).collect();
         let total = self.transform.doubled_total();
         let tau = |row: usize| {
             let doubled = ranks.iter().map(|ranks| (f64::from(ranks[row]) * scale).round() as i64);

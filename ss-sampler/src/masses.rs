@@ -50,27 +50,24 @@ pub(crate) fn gradient_mass(norm: f32, scale: f64) -> u64 {
 /// Gradient norms as integer masses, computed on the fly to save memory.
 #[derive(Clone, Debug)]
 pub(crate) struct GradientMass {
-    norms: Vec<f32>,
+    /// Bits of the norms, so that memory that ranks were counted in can hold them.
+    norms: Vec<u32>,
     scale: f64,
 }
 
 impl GradientMass {
-    /// `None` when all norms are zero. The norms are finite and not negative.
-    pub(crate) fn new(norms: &[f32]) -> Option<Self> {
+    /// `None` when all norms are zero. The norms are finite and not negative. Their bits are kept in `memory`, whatever it
+    /// holds.
+    pub(crate) fn new(norms: &[f32], mut memory: Vec<u32>) -> Option<Self> {
         let top = norms.par_iter().with_min_len(1 << 14).copied().reduce(|| 0.0, f32::max);
-        (top > 0.0).then(|| Self { norms: norms.to_vec(), scale: gradient_scale(norms.len() as u64, top) })
+        if top == 0.0 {
+            return None;
+        }
+        norms.par_iter().with_min_len(1 << 14).map(|norm| norm.to_bits()).collect_into_vec(&mut memory);
+        Some(Self { norms: memory, scale: gradient_scale(norms.len() as u64, top) })
     }
 
     pub(crate) fn of(&self, row: usize) -> u64 {
-        self.mass(self.norm(row))
-    }
-
-    pub(crate) fn norm(&self, row: usize) -> f32 {
-        self.norms[row]
-    }
-
-    /// The mass of a row with this gradient norm, one of those given to [`new`](Self::new).
-    pub(crate) fn mass(&self, norm: f32) -> u64 {
-        gradient_mass(norm, self.scale)
+        gradient_mass(f32::from_bits(self.norms[row]), self.scale)
     }
 }

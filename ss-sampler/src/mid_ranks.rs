@@ -22,7 +22,7 @@ pub(crate) const MAX_ROWS: usize = (1 << 31) - 1;
 pub fn mid_ranks(column: &[f32]) -> Result<Vec<f64>> {
     check_column(column, "column")?;
     let scale = 2.0 * column.len() as f64;
-    Ok(doubled_mid_ranks(column).into_iter().map(|r| f64::from(r) / scale).collect())
+    Ok(Ranking::default().doubled_mid_ranks(column).into_iter().map(|r| f64::from(r) / scale).collect())
 }
 
 /// A column that can be ranked: not empty, not too long, finite.
@@ -67,12 +67,48 @@ pub(crate) fn first_in<T: Copy>(rows: &[T], bad: impl Fn(T) -> bool) -> Option<u
 /// Rows from which ranks are counted rather than sorted.
 const COUNTED: usize = 1 << 18;
 
-/// `2 n` times the mid-rank: rows below twice, rows tied once; an integer in `1 ..= 2n - 1`. Integers keep
-/// ties exact and take half the memory of f64. The column is checked.
-///
-/// Takes another 6 bytes a row for its duration (8 for small columns).
-pub(crate) fn doubled_mid_ranks(column: &[f32]) -> Vec<u32> {
-    if column.len() < COUNTED { ranks_by_sorting(column) } else { ranks_by_counting(column) }
+/// Ranks columns one after another in the same scratch space: fresh memory costs as much time as a pass over it.
+#[derive(Default)]
+pub(crate) struct Ranking {
+    /// `[rows]`, bucket after bucket: low halves of keys, then ranks.
+    spread: Vec<u32>,
+}
+
+impl Ranking {
+    /// `2 n` times the mid-rank: rows below twice, rows tied once; an integer in `1 ..= 2n - 1`. Integers keep
+    /// ties exact and take half the memory of f64. The column is checked.
+    ///
+    /// Takes another 4 bytes a row as long as `self` lives (8 for the duration for small columns).
+    pub(crate) fn doubled_mid_ranks(&mut self, column: &[f32]) -> Vec<u32> {
+        if column.len() < COUNTED { ranks_by_sorting(column) } else { self.ranks_by_counting(column) }
+    }
+
+    /// The scratch space, for other use.
+    pub(crate) fn into_memory(self) -> Vec<u32> {
+        self.spread
+    }
+
+    /// Rows go to buckets by the high half of their keys (sign, exponent and 7 bits of the mantissa: one or two thousand for
+    /// most columns); in a bucket the low halves are counted, and the running sum of the counts is the rank.
+    fn ranks_by_counting(&mut self, column: &[f32]) -> Vec<u32> {
+        let high = |row: usize| Some((ordered_bits(column[row]) >> LOW_BITS) as usize);
+        let partition = Partition::new(column.len(), 1 << (32 - LOW_BITS), high);
+        let sizes = partition.sizes();
+        self.spread.resize(column.len(), 0);
+        partition.scatter_to(&mut self.spread, |row| ordered_bits(column[row]) % LOW_KEYS as u32);
+        let below = sums_before(sizes.iter().map(|&size| size as u64));
+        cut(&sizes, &mut self.spread)
+            .into_par_iter()
+            .zip(below)
+            .filter(|(bucket, _)| !bucket.is_empty())
+            .for_each_init(
+                || vec![0_u32; LOW_KEYS],
+                |counts, (bucket, below)| rank_bucket(bucket, below as u32, counts),
+            );
+        let mut ranks = vec![0_u32; column.len()];
+        partition.gather(&self.spread, &mut ranks, |out, rank| *out = rank);
+        ranks
+    }
 }
 
 fn ranks_by_sorting(column: &[f32]) -> Vec<u32> {
@@ -94,67 +130,45 @@ fn ranks_by_sorting(column: &[f32]) -> Vec<u32> {
 const LOW_BITS: u32 = 16;
 const LOW_KEYS: usize = 1 << LOW_BITS;
 
-/// Rows go to buckets by the high half of their keys (sign, exponent and 7 bits of the mantissa: one or two thousand for most
-/// columns); in a bucket the low halves are counted, and the running sum of the counts is the rank.
-fn ranks_by_counting(column: &[f32]) -> Vec<u32> {
-    let high = |row: usize| Some((ordered_bits(column[row]) >> LOW_BITS) as usize);
-    let partition = Partition::new(column.len(), 1 << (32 - LOW_BITS), high);
-    let sizes = partition.sizes();
-    let mut lows = partition.scatter(0, |row| ordered_bits(column[row]) as u16);
-    let mut spread = vec![0_u32; column.len()];
-    let below = sums_before(sizes.iter().map(|&size| size as u64));
-    cut(&sizes, &mut lows)
-        .into_par_iter()
-        .zip(cut(&sizes, &mut spread))
-        .zip(below)
-        .filter(|((lows, _), _)| !lows.is_empty())
-        .for_each_init(
-            || vec![0_u32; LOW_KEYS],
-            |counts, ((lows, ranks), below)| rank_bucket(lows, below as u32, ranks, counts),
-        );
-    drop(lows);
-    let mut ranks = vec![0_u32; column.len()];
-    partition.gather(&spread, &mut ranks, |out, rank| *out = rank);
-    ranks
-}
-
-/// Doubled ranks of keys with `below` rows below all of them. `counts` is scratch, `[LOW_KEYS]`.
-fn rank_bucket(lows: &[u16], mut below: u32, ranks: &mut [u32], counts: &mut [u32]) {
-    if lows.len() < LOW_KEYS / 32 {
+/// Replaces the low halves of keys, with `below` rows below all of them, by doubled ranks. `counts` is scratch, `[LOW_KEYS]`.
+fn rank_bucket(bucket: &mut [u32], mut below: u32, counts: &mut [u32]) {
+    if bucket.len() < LOW_KEYS / 32 {
         // Few: sorting them is faster than clearing the counts.
-        let mut sorted: Vec<u32> = (0..).zip(lows).map(|(i, &low)| u32::from(low) << LOW_BITS | i).collect();
+        let mut sorted: Vec<u32> = (0..).zip(&*bucket).map(|(i, low)| low << LOW_BITS | i).collect();
         sorted.sort_unstable();
         for tied in sorted.chunk_by(|a, b| a >> LOW_BITS == b >> LOW_BITS) {
             let tied_rows = tied.len() as u32;
             for entry in tied {
-                ranks[*entry as usize % LOW_KEYS] = 2 * below + tied_rows;
+                bucket[*entry as usize % LOW_KEYS] = 2 * below + tied_rows;
             }
             below += tied_rows;
         }
         return;
     }
     counts.fill(0);
-    count_keys(lows, counts);
+    count_keys(bucket, counts);
     for count in counts.iter_mut() {
         let tied = *count;
         *count = 2 * below + tied;
         below += tied;
     }
-    ranks
-        .par_iter_mut()
-        .zip(lows)
-        .with_min_len(PARALLEL)
-        .for_each(|(rank, &low)| *rank = counts[usize::from(low)]);
+    let counts = &*counts;
+    let rank = |key: &mut u32| *key = counts[*key as usize % LOW_KEYS];
+    if bucket.len() < PARALLEL {
+        bucket.iter_mut().for_each(rank);
+    } else {
+        bucket.par_iter_mut().with_min_len(PARALLEL / 2).for_each(rank);
+    }
 }
 
 /// Rows of one bucket beyond which several threads work on it: as many only where most values are alike.
 const PARALLEL: usize = 1 << 20;
 
 /// Adds the number of rows with each key to `counts`.
-fn count_keys(lows: &[u16], counts: &mut [u32]) {
+fn count_keys(lows: &[u32], counts: &mut [u32]) {
     if lows.len() < 2 * PARALLEL {
         for &low in lows {
-            counts[usize::from(low)] += 1;
+            counts[low as usize % LOW_KEYS] += 1;
         }
         return;
     }
@@ -163,7 +177,7 @@ fn count_keys(lows: &[u16], counts: &mut [u32]) {
         .par_chunks(part_rows)
         .map(|part| {
             let mut counts = vec![0; LOW_KEYS];
-            part.iter().for_each(|&low| counts[usize::from(low)] += 1);
+            part.iter().for_each(|&low| counts[low as usize % LOW_KEYS] += 1);
             counts
         })
         .collect();

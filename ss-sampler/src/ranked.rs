@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::coordinate::{integer_coefficients, mid_mass, score_range};
 use crate::masses::GradientMass;
-use crate::mid_ranks::{check_column, check_finite, doubled_mid_ranks, first_row_where};
+use crate::mid_ranks::{Ranking, check_column, check_finite, first_row_where};
 use crate::params::canonical_coefficients;
 use crate::partition::{BucketOrder, Partition, bucket_bits, cut, sums_before};
 use crate::{Error, Result, SamplerParams, SamplerSpec, Transform, Weights};
@@ -14,8 +14,8 @@ const CHUNK: usize = 1 << 13;
 
 /// The mid-ranks of every feature and the gradient norms of `n` examples: all that a candidate sampler needs.
 ///
-/// Memory: 4 bytes an example and feature, and 4 for the gradient norm. Ranking takes another 6 for its duration, and each
-/// evaluation another 20, of which 8 are the result. Holds up to 2^31 - 1 examples.
+/// Memory: 4 bytes an example and feature, and 4 for the gradient norm, in which the features are ranked before. Each
+/// evaluation takes another 16, of which 8 are the result. Holds up to 2^31 - 1 examples.
 ///
 /// Time: a few passes over memory for each column and each evaluation, whatever the number of examples. They slow down
 /// to a parallel sort where `z` crowds into a small part of its range.
@@ -48,16 +48,18 @@ impl RankedFeatures {
             let what = "gradient norms".into();
             return Err(Error::Length { what, found: grad_norm.len(), expected: examples });
         }
-        check_finite(grad_norm, "gradient norm")?;
-        if let Some(row) = first_row_where(grad_norm, |g| g < 0.0) {
+        // One pass where all is well.
+        if let Some(row) = first_row_where(grad_norm, |g| !(g.is_finite() && g >= 0.0)) {
+            check_finite(grad_norm, "gradient norm")?;
             let value = grad_norm[row].into();
             return Err(Error::Negative { what: "gradient norm".into(), row, value });
         }
+        let mut ranking = Ranking::default();
+        let ranks = columns.iter().map(|column| ranking.doubled_mid_ranks(column)).collect();
         let gradient = match spec.transform() {
-            Transform::Cgf => GradientMass::new(grad_norm),
+            Transform::Cgf => GradientMass::new(grad_norm, ranking.into_memory()),
             Transform::Cdf => None,
         };
-        let ranks = columns.iter().map(|column| doubled_mid_ranks(column)).collect();
         Ok(Self { spec, examples, ranks, gradient })
     }
 
@@ -116,21 +118,19 @@ impl RankedFeatures {
         let width = u64::BITS - (most - least).cast_unsigned().leading_zeros();
         let bits = bucket_bits(self.examples).min(width);
         let within = width - bits;
-        let key = |row: usize| {
-            let z: i64 =
-                coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
-            (z - least).cast_unsigned()
-        };
-
+        let score = self.score(&coefficients);
+        let key = |row: usize| (score(row) - least).cast_unsigned();
         let partition = Partition::new(self.examples, 1 << bits, |row| Some((key(row) >> within) as usize));
         let sizes = partition.sizes();
-        // The keys make room for the values, as bits.
-        let mut spread = partition.scatter(0, key);
-        let norms = self.gradient.as_ref().map(|gradient| partition.scatter(0.0, |row| gradient.norm(row)));
-        let mass = |place: usize| match (&self.gradient, &norms) {
-            (Some(gradient), Some(norms)) => gradient.mass(norms[place]),
-            _ => 1,
+        // Fresh memory costs time, so both of these serve twice: keys make room for the values of their rows, as bits, bucket by
+        // bucket, and the masses, as bits too, for these values in the order of the rows.
+        let (mut spread, mut values) = match &self.gradient {
+            Some(gradient) => {
+                partition.scatter_pairs((0, 0.0), |row| (key(row), f64::from_bits(gradient.of(row))))
+            }
+            None => (partition.scatter(0, key), vec![0.0; self.examples]),
         };
+        let mass = |place: usize| if self.gradient.is_some() { values[place].to_bits() } else { 1 };
         let starts = sums_before(sizes.iter().map(|&size| size as u64));
         let masses: Vec<u64> = starts
             .par_iter()
@@ -145,38 +145,47 @@ impl RankedFeatures {
                 let order = scratch.sort(bucket.len(), within, |i| bucket[i] & low);
                 let (mut below, mut first) = (before, 0);
                 while first < order.len() {
-                    let key = bucket[order[first] as usize];
-                    let (mut upto, mut end) = (below, first);
-                    while end < order.len() && bucket[order[end] as usize] == key {
-                        upto += mass(start as usize + order[end] as usize);
+                    let place = order.place(first);
+                    let mut upto = below + mass(start as usize + place);
+                    let mut end = first + 1;
+                    while end < order.len()
+                        && order.alike(first, end)
+                        && bucket[order.place(end)] == bucket[place]
+                    {
+                        upto += mass(start as usize + order.place(end));
                         end += 1;
                     }
                     let bits = value(mid_mass(below, upto, total)).to_bits();
-                    for &place in &order[first..end] {
-                        bucket[place as usize] = bits;
-                    }
+                    (first..end).for_each(|i| bucket[order.place(i)] = bits);
                     (below, first) = (upto, end);
                 }
             },
         );
-        let mut values = vec![0.0; self.examples];
         partition.gather(&spread, &mut values, |out, bits| *out = f64::from_bits(bits));
         Ok(values)
+    }
+
+    /// `z` of any row, for [`integer_coefficients`] and doubled ranks.
+    fn score<'a>(&'a self, coefficients: &'a [i64]) -> impl Fn(usize) -> i64 + Sync + use<'a> {
+        // The first two by name: most samplers have two features, and a loop over columns costs more than they do.
+        let column =
+            |k: usize| (coefficients.get(k).copied().unwrap_or(0), &*self.ranks[k.min(self.ranks.len() - 1)]);
+        let ((a, x), (b, y)) = (column(0), column(1));
+        let more = (coefficients.get(2..).unwrap_or_default(), self.ranks.get(2..).unwrap_or_default());
+        move |row| {
+            let more: i64 = more.0.iter().zip(more.1).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
+            a * i64::from(x[row]) + b * i64::from(y[row]) + more
+        }
     }
 
     /// `(z, row)` in increasing order, for canonical coefficients; the scale of `z` is that of
     /// [`integer_coefficients`] and doubled ranks.
     pub(crate) fn order(&self, canonical: &[f64]) -> Result<Vec<(i64, u32)>> {
         let coefficients = integer_coefficients(canonical, self.examples as u64)?;
-        let mut sorted: Vec<(i64, u32)> = (0..self.examples)
-            .into_par_iter()
-            .with_min_len(CHUNK)
-            .map(|row| {
-                let z =
-                    coefficients.iter().zip(&self.ranks).map(|(c, ranks)| c * i64::from(ranks[row])).sum();
-                (z, row as u32)
-            })
-            .collect();
+        let score = self.score(&coefficients);
+        let entry = |row: usize| (score(row), row as u32);
+        let mut sorted: Vec<(i64, u32)> =
+            (0..self.examples).into_par_iter().with_min_len(CHUNK).map(entry).collect();
         sorted.par_sort_unstable();
         Ok(sorted)
     }

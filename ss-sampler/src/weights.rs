@@ -24,7 +24,12 @@ impl Weights {
         if tau.is_empty() {
             return Err(Error::Empty { what: "weights".into() });
         }
-        if let Some(row) = first_row_where(&tau, |t| !(t.is_finite() && t >= 0.0)) {
+        let bad = |t: f64| !(t.is_finite() && t >= 0.0);
+        // The sum shows whether there is a bad weight to look for: one pass over memory.
+        let total = chunked_sum(&tau, |t| if bad(t) { f64::NAN } else { t });
+        if total.is_nan()
+            && let Some(row) = first_row_where(&tau, bad)
+        {
             let (what, value) = ("weight".to_owned(), tau[row]);
             return Err(if value < 0.0 && value.is_finite() {
                 Error::Negative { what, row, value }
@@ -32,7 +37,6 @@ impl Weights {
                 Error::NotFinite { what, row, value }
             });
         }
-        let total = chunked_sum(&tau, |t| t);
         if total == 0.0 {
             return Err(Error::NoMass { examples: tau.len() });
         }

@@ -39,7 +39,7 @@ fn tied_groups<K: PartialOrd + Copy>(keys: &[K]) -> Vec<Vec<usize>> {
 }
 
 /// Mid-ranks times `2n`.
-fn doubled_ranks(column: &[f32]) -> Vec<i64> {
+fn doubled_ranks<K: PartialOrd + Copy>(column: &[K]) -> Vec<i64> {
     let mut ranks = vec![0; column.len()];
     let mut below = 0;
     for group in tied_groups(column) {
@@ -97,6 +97,24 @@ fn coordinates_are_those_of_sorting() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn any_number_of_features_is_combined() {
+    let columns = columns();
+    let ranks: Vec<Vec<i64>> = columns.iter().map(|column| doubled_ranks(column)).collect();
+    for weight in [&[4][..], &[4, -1, 2], &[1, 2, 4, -3]] {
+        let z: Vec<i64> =
+            (0..N).map(|row| weight.iter().zip(&ranks).map(|(w, ranks)| w * ranks[row]).sum()).collect();
+        let expected: Vec<f64> = doubled_ranks(&z).into_iter().map(|r| r as f64 / (2 * N) as f64).collect();
+        let names = ["a", "b", "c", "d"].into_iter().take(weight.len());
+        let spec = SamplerSpec::new(names, Transform::Cdf).unwrap().with_segments(2).unwrap();
+        let c = weight.iter().map(|&w| w as f64 / 4.0).collect();
+        let params = SamplerParams::new(&spec, c, vec![0.5], vec![1.0, 0.5, 0.0]).unwrap();
+        let features: Vec<&[f32]> = columns[..weight.len()].iter().map(Vec::as_slice).collect();
+        let u = RankedFeatures::new(spec, &features, &[]).unwrap().coordinate(&params).unwrap();
+        assert!(u == expected, "{weight:?}");
     }
 }
 

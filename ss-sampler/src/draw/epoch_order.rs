@@ -26,7 +26,7 @@ pub(crate) fn in_epoch_order(m: usize, draw_of: impl Fn(usize) -> Draw + Sync, s
             // Places are in the order of the draws, so draws of equal hash are too.
             let order = order.sort(bucket.len(), within, |place| hashes[place]);
             sorted.clear();
-            sorted.extend(order.iter().map(|&place| bucket[place as usize]));
+            sorted.extend(order.places().map(|place| bucket[place]));
             bucket.copy_from_slice(sorted);
         },
     );

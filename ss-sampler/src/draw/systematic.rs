@@ -62,14 +62,14 @@ fn systematic_counts(weights: &Weights, m: u64, stream: Stream) -> Vec<u32> {
     buckets.into_par_iter().zip(starts).for_each_init(
         BucketOrder::default,
         |scratch, (bucket, mut ahead)| {
-            for &place in scratch.sort(bucket.len(), within, |place| bucket[place].0 & low) {
-                let residual = bucket[place as usize].1;
+            for place in scratch.sort(bucket.len(), within, |place| bucket[place].0 & low).places() {
+                let residual = bucket[place].1;
                 let drawn = ahead < residual;
                 if drawn {
                     ahead += total;
                 }
                 ahead -= residual;
-                bucket[place as usize].1 = drawn.into();
+                bucket[place].1 = drawn.into();
             }
         },
     );

@@ -7,7 +7,8 @@
 
 mod order;
 
-use std::slice::{Iter, IterMut};
+use std::ops::Range;
+use std::slice::IterMut;
 
 use rayon::prelude::*;
 
@@ -21,6 +22,9 @@ const MOST_CHUNKS: usize = 32;
 const BUCKET_ROWS: usize = 1 << 15;
 /// At most `2^12` buckets: as many streams as caches and page tables follow well.
 const MOST_BITS: u32 = 12;
+/// Rows whose places are worked out before their values are fetched: the processor then waits for the memory of many rows
+/// at a time.
+const GATHER_ROWS: usize = 1 << 8;
 
 /// The logarithm of the number of buckets that suits this many rows of evenly spread keys.
 pub(crate) const fn bucket_bits(rows: usize) -> u32 {
@@ -78,20 +82,15 @@ impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
     /// `value_of` of every row that has a bucket, bucket after bucket, in the order of the rows within each. `blank` is any
     /// value; memory for zeros comes at no cost.
     pub(crate) fn scatter<T: Copy + Send>(&self, blank: T, value_of: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        let Layout { rows, chunk_rows, buckets, counts } = &self.layout;
-        let mut spread = vec![blank; self.sizes().iter().sum()];
-        let mut places: Vec<Vec<IterMut<'_, T>>> =
-            counts.iter().map(|_| Vec::with_capacity(*buckets)).collect();
-        let mut rest = spread.as_mut_slice();
-        for bucket in 0..*buckets {
-            for (counts, places) in counts.iter().zip(&mut places) {
-                let (part, tail) = rest.split_at_mut(counts[bucket] as usize);
-                places.push(part.iter_mut());
-                rest = tail;
-            }
-        }
-        places.into_par_iter().enumerate().for_each(|(chunk, mut places)| {
-            for row in chunk * chunk_rows..((chunk + 1) * chunk_rows).min(*rows) {
+        let mut spread = vec![blank; self.rows()];
+        self.scatter_to(&mut spread, value_of);
+        spread
+    }
+
+    /// [`scatter`](Self::scatter) to memory that is there already, `[rows]`.
+    pub(crate) fn scatter_to<T: Send>(&self, spread: &mut [T], value_of: impl Fn(usize) -> T + Sync) {
+        self.layout.places(spread).into_par_iter().enumerate().for_each(|(chunk, mut places)| {
+            for row in self.layout.rows_of(chunk) {
                 if let Some(bucket) = (self.bucket_of)(row)
                     && let Some(place) = places[bucket].next()
                 {
@@ -99,7 +98,36 @@ impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
                 }
             }
         });
-        spread
+    }
+
+    /// Two values of every row scattered in one pass.
+    pub(crate) fn scatter_pairs<T: Copy + Send, U: Copy + Send>(
+        &self,
+        blank: (T, U),
+        values_of: impl Fn(usize) -> (T, U) + Sync,
+    ) -> (Vec<T>, Vec<U>) {
+        let rows = self.rows();
+        let (mut first, mut second) = (vec![blank.0; rows], vec![blank.1; rows]);
+        let places = self.layout.places(&mut first).into_par_iter().zip(self.layout.places(&mut second));
+        places.enumerate().for_each(|(chunk, (first, second))| {
+            // Both places of a bucket lie side by side.
+            let mut places: Vec<_> = first.into_iter().zip(second).collect();
+            for row in self.layout.rows_of(chunk) {
+                if let Some(bucket) = (self.bucket_of)(row)
+                    && let (first, second) = &mut places[bucket]
+                    && let Some(first) = first.next()
+                    && let Some(second) = second.next()
+                {
+                    (*first, *second) = values_of(row);
+                }
+            }
+        });
+        (first, second)
+    }
+
+    /// Number of rows that have a bucket.
+    fn rows(&self) -> usize {
+        self.sizes().iter().sum()
     }
 
     /// The way back: calls `put(out[row], value)` for every row that has a bucket, with the value at its place in
@@ -120,6 +148,38 @@ impl<B: Fn(usize) -> Option<usize> + Sync> Partition<B> {
 }
 
 impl Layout {
+    /// The rows of a chunk.
+    fn rows_of(&self, chunk: usize) -> Range<usize> {
+        chunk * self.chunk_rows..((chunk + 1) * self.chunk_rows).min(self.rows)
+    }
+
+    /// The places of every chunk in every bucket, `[chunk][bucket]`.
+    fn places<'a, T>(&self, mut spread: &'a mut [T]) -> Vec<Vec<IterMut<'a, T>>> {
+        let mut places: Vec<Vec<_>> = self.counts.iter().map(|_| Vec::with_capacity(self.buckets)).collect();
+        for bucket in 0..self.buckets {
+            for (counts, places) in self.counts.iter().zip(&mut places) {
+                let (part, rest) = spread.split_at_mut(counts[bucket] as usize);
+                places.push(part.iter_mut());
+                spread = rest;
+            }
+        }
+        places
+    }
+
+    /// The first place of every chunk in every bucket, `[chunk][bucket]`.
+    fn first_places(&self) -> Vec<Vec<usize>> {
+        let mut places: Vec<Vec<usize>> =
+            self.counts.iter().map(|_| Vec::with_capacity(self.buckets)).collect();
+        let mut next = 0;
+        for bucket in 0..self.buckets {
+            for (counts, places) in self.counts.iter().zip(&mut places) {
+                places.push(next);
+                next += counts[bucket] as usize;
+            }
+        }
+        places
+    }
+
     /// [`Partition::gather`] where the bucket of a row may be read off `out[row]`, before `put`.
     pub(crate) fn gather<T: Copy + Sync, U: Send>(
         &self,
@@ -128,23 +188,24 @@ impl Layout {
         bucket_of: impl Fn(usize, &U) -> Option<usize> + Sync,
         put: impl Fn(&mut U, T) + Sync,
     ) {
-        let mut places: Vec<Vec<Iter<'_, T>>> =
-            self.counts.iter().map(|_| Vec::with_capacity(self.buckets)).collect();
-        let mut rest = spread;
-        for bucket in 0..self.buckets {
-            for (counts, places) in self.counts.iter().zip(&mut places) {
-                let (part, tail) = rest.split_at(counts[bucket] as usize);
-                places.push(part.iter());
-                rest = tail;
-            }
-        }
-        places.into_par_iter().zip(out.par_chunks_mut(self.chunk_rows)).enumerate().for_each(
-            |(chunk, (mut places, out))| {
-                for (row, out) in (chunk * self.chunk_rows..).zip(out) {
-                    if let Some(bucket) = bucket_of(row, out)
-                        && let Some(&value) = places[bucket].next()
-                    {
-                        put(out, value);
+        self.first_places().into_par_iter().zip(out.par_chunks_mut(self.chunk_rows)).enumerate().for_each(
+            |(chunk, (mut next, out))| {
+                let rows = (chunk * self.chunk_rows..).step_by(GATHER_ROWS);
+                let mut places = [0; GATHER_ROWS];
+                for (row, out) in rows.zip(out.chunks_mut(GATHER_ROWS)) {
+                    for ((row, out), place) in (row..).zip(&*out).zip(&mut places) {
+                        *place = match bucket_of(row, out) {
+                            Some(bucket) => {
+                                next[bucket] += 1;
+                                next[bucket] - 1
+                            }
+                            None => usize::MAX,
+                        };
+                    }
+                    for (out, &place) in out.iter_mut().zip(&places) {
+                        if let Some(&value) = spread.get(place) {
+                            put(out, value);
+                        }
                     }
                 }
             },
@@ -196,6 +257,9 @@ mod tests {
                 (0..rows).filter_map(|row| bucket_of(row).map(|bucket| (bucket, row))).collect();
             expected.sort_unstable();
             prop_assert_eq!(&spread, &expected.iter().map(|&(_, row)| row).collect::<Vec<_>>());
+            let (same, negated) = partition.scatter_pairs((0, 0), |row| (row, !row));
+            prop_assert_eq!(&same, &spread);
+            prop_assert!(negated.iter().zip(&spread).all(|(negated, row)| *negated == !row));
             for (b, size) in partition.sizes().into_iter().enumerate() {
                 prop_assert_eq!(size, expected.iter().filter(|&&(bucket, _)| bucket == b).count());
             }
