@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use crate::batch_norm::{self, BatchStats};
 use crate::conv::{self, Conv2dSpec};
 use crate::cross_entropy::{self, CrossEntropy};
-use crate::{Activation, Sgd, SgdConfig, channel_gate, linear, pool};
+use crate::{Activation, Sgd, SgdConfig, channel_gate, linear, linear_cross_entropy, pool};
 
 /// The implementation that a network and its training run on. The free functions of this crate are those of
 /// [`Backend::Kernels`].
@@ -218,6 +218,24 @@ impl Backend {
             Self::Kernels => cross_entropy::cross_entropy(logits, targets, weights),
             Self::Candle => cross_entropy::candle_cross_entropy(logits, targets, weights),
             Self::CandleBf16 => cross_entropy::candle_cross_entropy(&single(logits)?, targets, weights),
+        }
+    }
+
+    /// [`linear_cross_entropy`](crate::linear_cross_entropy()) on this backend. Candle's operations, those of
+    /// [`linear`](Self::linear) and [`cross_entropy`](Self::cross_entropy) in turn, hold all logits.
+    ///
+    /// # Errors
+    /// As [`linear_cross_entropy`](crate::linear_cross_entropy()).
+    pub fn linear_cross_entropy(
+        self,
+        x: &Tensor,
+        weight: &Tensor,
+        targets: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> Result<CrossEntropy> {
+        match self {
+            Self::Kernels => linear_cross_entropy::linear_cross_entropy(x, weight, targets, weights),
+            Self::Candle | Self::CandleBf16 => self.cross_entropy(&self.linear(x, weight)?, targets, weights),
         }
     }
 

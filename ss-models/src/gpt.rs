@@ -4,7 +4,7 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::init::Init;
-use ss_kernels::Backend;
+use ss_kernels::{Backend, CrossEntropy};
 
 use crate::layers::in_mode;
 use crate::{Error, Mode, Network, Output, Result};
@@ -98,8 +98,9 @@ impl Gpt {
     }
 }
 
-impl Network for Gpt {
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+impl Gpt {
+    /// The classifier's input `[n T, width]`, and its weight `[vocabulary, width]`.
+    fn hidden(&self, x: &Tensor, mode: Mode) -> Result<(Tensor, Tensor)> {
         let (windows, length) = x.dims2()?;
         if length > self.context {
             return Err(candle_core::Error::Msg(format!(
@@ -118,9 +119,26 @@ impl Network for Gpt {
         for block in &self.blocks {
             stream = block.forward(&stream, windows, &mask, mode)?;
         }
-        let hidden = self.last.forward(&stream, mode)?;
+        Ok((self.last.forward(&stream, mode)?, tokens))
+    }
+}
+
+impl Network for Gpt {
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+        let (hidden, tokens) = self.hidden(x, mode)?;
         let logits = self.backend.linear(&hidden, &tokens)?;
         Ok(Output { hidden, logits: logits.to_dtype(DType::F32)? })
+    }
+
+    fn cross_entropy(
+        &self,
+        x: &Tensor,
+        labels: &Tensor,
+        mode: Mode,
+        backend: Backend,
+    ) -> Result<CrossEntropy> {
+        let (hidden, tokens) = self.hidden(x, mode)?;
+        Ok(backend.linear_cross_entropy(&hidden, &tokens, labels, None)?)
     }
 }
 
