@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use crate::batch_norm::{self, BatchStats};
 use crate::conv::{self, Conv2dSpec};
 use crate::cross_entropy::{self, CrossEntropy};
-use crate::{Activation, Sgd, SgdConfig, channel_gate, linear, linear_cross_entropy, pool};
+use crate::{Activation, Sgd, SgdConfig, channel_gate, layer_norm, linear, linear_cross_entropy, pool};
 
 /// The implementation that a network and its training run on. The free functions of this crate are those of
 /// [`Backend::Kernels`].
@@ -166,6 +166,19 @@ impl Backend {
                 let residual = residual.map(half).transpose()?;
                 channel_gate::candle_channel_gate(&half(x)?, &half(gate)?, residual.as_ref(), act)
             }
+        }
+    }
+
+    /// [`layer_norm`](crate::layer_norm()) on this backend, in `f32` as [`batch_norm_train`](Self::batch_norm_train) on
+    /// [`Backend::CandleBf16`], with an `f32` result.
+    ///
+    /// # Errors
+    /// As [`layer_norm`](crate::layer_norm()).
+    pub fn layer_norm(self, x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f64) -> Result<Tensor> {
+        match self {
+            Self::Kernels => layer_norm::layer_norm(x, scale, shift, eps),
+            Self::Candle => layer_norm::candle_layer_norm(x, scale, shift, eps),
+            Self::CandleBf16 => layer_norm::candle_layer_norm(&single(x)?, scale, shift, eps),
         }
     }
 

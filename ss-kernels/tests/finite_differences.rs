@@ -7,7 +7,7 @@ mod support;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use ss_kernels::{
     Activation, Conv2dSpec, avg_pool2d, batch_norm_eval, batch_norm_train, channel_gate, conv2d,
-    cross_entropy, global_avg_pool2d, linear_cross_entropy, max_pool2d,
+    cross_entropy, global_avg_pool2d, layer_norm, linear_cross_entropy, max_pool2d,
 };
 use support::*;
 
@@ -99,6 +99,13 @@ fn channel_gates() {
     for act in [Activation::Identity, Activation::Relu, Activation::Relu6] {
         check(&vars, 0.25, 1e-3, 1, |v| channel_gate(&v[0], &v[1], Some(&v[2]), act));
     }
+}
+
+#[test]
+fn layer_normalisation() {
+    check(&[var(&[4, 19], 1), var(&[19], 2), var(&[19], 3)], 1e-2, 2e-3, 1, |v| {
+        layer_norm(&v[0], &v[1], &v[2], 1e-5)
+    });
 }
 
 #[test]

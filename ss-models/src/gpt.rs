@@ -92,7 +92,7 @@ impl Gpt {
         let positions = vb.get_with_hints((context, width), "wpe.weight", normal)?;
         let block = |i: usize| Block::new(config, backend, &vb.pp("h").pp(i.to_string()));
         let blocks = (0..layers).map(block).collect::<Result<_>>()?;
-        let last = LayerNorm::new(width, &vb.pp("ln_f"))?;
+        let last = LayerNorm::new(width, backend, &vb.pp("ln_f"))?;
         let mask = causal_mask(context, vb.device())?;
         Ok(Self { tokens, positions, blocks, last, mask, context, backend })
     }
@@ -167,10 +167,10 @@ impl Block {
         let (attention, mlp) = (vb.pp("attn"), vb.pp("mlp"));
         Ok(Self {
             heads,
-            before_attention: LayerNorm::new(width, &vb.pp("ln_1"))?,
+            before_attention: LayerNorm::new(width, backend, &vb.pp("ln_1"))?,
             qkv: Dense::new(width, 3 * width, STDEV, backend, &attention.pp("c_attn"))?,
             out: Dense::new(width, width, ending, backend, &attention.pp("c_proj"))?,
-            before_mlp: LayerNorm::new(width, &vb.pp("ln_2"))?,
+            before_mlp: LayerNorm::new(width, backend, &vb.pp("ln_2"))?,
             widen: Dense::new(width, 4 * width, STDEV, backend, &mlp.pp("c_fc"))?,
             narrow: Dense::new(4 * width, width, ending, backend, &mlp.pp("c_proj"))?,
         })
@@ -217,28 +217,25 @@ impl Dense {
 }
 
 /// Every row to mean 0 and variance 1, then scaled and shifted.
-///
-/// Of single operations: candle's fused one has no gradient.
 #[derive(Clone, Debug)]
 struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
+    backend: Backend,
 }
 
 impl LayerNorm {
-    fn new(width: usize, vb: &VarBuilder) -> Result<Self> {
+    fn new(width: usize, backend: Backend, vb: &VarBuilder) -> Result<Self> {
         let weight = vb.get_with_hints(width, "weight", Init::Const(1.0))?;
-        Ok(Self { weight, bias: vb.get_with_hints(width, "bias", Init::Const(0.0))? })
+        Ok(Self { weight, bias: vb.get_with_hints(width, "bias", Init::Const(0.0))?, backend })
     }
 
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let (weight, bias) = (in_mode(&self.weight, mode), in_mode(&self.bias, mode));
+        // Candle's fused one has no gradient.
         if mode == Mode::Eval {
             return Ok(candle_nn::ops::layer_norm(&x.contiguous()?, &weight, &bias, EPS as f32)?);
         }
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normal = centred.broadcast_div(&(variance + EPS)?.sqrt()?)?;
-        Ok(normal.broadcast_mul(&weight)?.broadcast_add(&bias)?)
+        Ok(self.backend.layer_norm(x, &weight, &bias, EPS)?)
     }
 }

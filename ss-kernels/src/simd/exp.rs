@@ -1,6 +1,6 @@
 //! The exponential function of whole vectors.
 
-use super::Simd;
+use super::{Isa, Kernel, Simd, dispatch};
 
 /// `e^x` for `x` up to 88, within 2 units of the last place; 0 below -87.33, where results leave the normal numbers; NaN of NaN.
 /// `e^0` is 1 exactly.
@@ -37,35 +37,40 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
+/// [`exp()`] of every value, with the instructions of `isa`, one of those available.
+pub(crate) fn exp_in_place(isa: Isa, values: &mut [f32]) {
+    // SAFETY: `isa` is available.
+    unsafe { dispatch(isa, InPlace(values)) }
+}
+
+struct InPlace<'a>(&'a mut [f32]);
+
+impl Kernel for InPlace<'_> {
+    type Out = ();
+
+    // SAFETY conditions: none beside the instruction set.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut at = 0;
+        while at < self.0.len() {
+            let n = (self.0.len() - at).min(S::LANES);
+            // SAFETY: `n` values are left.
+            unsafe {
+                let p = self.0.as_mut_ptr().add(at);
+                S::store_n(p, exp::<S>(S::load_n(p, n)), n);
+            }
+            at += n;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Isa, Kernel, dispatch};
-
-    struct Each<'a>(&'a mut [f32]);
-
-    impl Kernel for Each<'_> {
-        type Out = ();
-
-        // SAFETY conditions: none beside the instruction set.
-        unsafe fn run<S: Simd>(self) {
-            let mut at = 0;
-            while at < self.0.len() {
-                let n = (self.0.len() - at).min(S::LANES);
-                // SAFETY: `n` values are left.
-                unsafe {
-                    let p = self.0.as_mut_ptr().add(at);
-                    S::store_n(p, exp::<S>(S::load_n(p, n)), n);
-                }
-                at += n;
-            }
-        }
-    }
 
     fn exp_of(isa: Isa, values: &[f32]) -> Vec<f32> {
         let mut values = values.to_vec();
-        // SAFETY: `isa` is one of those available.
-        unsafe { dispatch(isa, Each(&mut values)) };
+        exp_in_place(isa, &mut values);
         values
     }
 

@@ -14,7 +14,7 @@ mod portable;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-pub(crate) use exp::exp;
+pub(crate) use exp::{exp, exp_in_place};
 use portable::Portable;
 
 /// An instruction set that the kernels are compiled for.
