@@ -5,7 +5,10 @@ use candle_core::{DType, Result, Tensor, Var};
 use crate::batch_norm::{self, BatchStats};
 use crate::conv::{self, Conv2dSpec};
 use crate::cross_entropy::{self, CrossEntropy};
-use crate::{Activation, Sgd, SgdConfig, channel_gate, layer_norm, linear, linear_cross_entropy, pool};
+use crate::{
+    Activation, Sgd, SgdConfig, channel_gate, gelu, layer_norm, linear, linear_cross_entropy, masked_softmax,
+    pool,
+};
 
 /// The implementation that a network and its training run on. The free functions of this crate are those of
 /// [`Backend::Kernels`].
@@ -179,6 +182,28 @@ impl Backend {
             Self::Kernels => layer_norm::layer_norm(x, scale, shift, eps),
             Self::Candle => layer_norm::candle_layer_norm(x, scale, shift, eps),
             Self::CandleBf16 => layer_norm::candle_layer_norm(&single(x)?, scale, shift, eps),
+        }
+    }
+
+    /// [`masked_softmax`](crate::masked_softmax()) on this backend, in the type of `scores`.
+    ///
+    /// # Errors
+    /// As [`masked_softmax`](crate::masked_softmax()).
+    pub fn masked_softmax(self, scores: &Tensor, mask: &Tensor, scale: f64) -> Result<Tensor> {
+        match self {
+            Self::Kernels => masked_softmax::masked_softmax(scores, mask, scale),
+            Self::Candle | Self::CandleBf16 => masked_softmax::candle_masked_softmax(scores, mask, scale),
+        }
+    }
+
+    /// [`gelu`](crate::gelu()) on this backend, in the type of `x`.
+    ///
+    /// # Errors
+    /// As [`gelu`](crate::gelu()).
+    pub fn gelu(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Kernels => gelu::gelu(x),
+            Self::Candle | Self::CandleBf16 => x.gelu_erf(),
         }
     }
 

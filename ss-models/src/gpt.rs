@@ -152,6 +152,7 @@ fn causal_mask(length: usize, device: &candle_core::Device) -> Result<Tensor> {
 #[derive(Clone, Debug)]
 struct Block {
     heads: usize,
+    backend: Backend,
     before_attention: LayerNorm,
     qkv: Dense,
     out: Dense,
@@ -167,6 +168,7 @@ impl Block {
         let (attention, mlp) = (vb.pp("attn"), vb.pp("mlp"));
         Ok(Self {
             heads,
+            backend,
             before_attention: LayerNorm::new(width, backend, &vb.pp("ln_1"))?,
             qkv: Dense::new(width, 3 * width, STDEV, backend, &attention.pp("c_attn"))?,
             out: Dense::new(width, width, ending, backend, &attention.pp("c_proj"))?,
@@ -179,7 +181,8 @@ impl Block {
     fn forward(&self, stream: &Tensor, windows: usize, mask: &Tensor, mode: Mode) -> Result<Tensor> {
         let attended = self.attend(&self.before_attention.forward(stream, mode)?, windows, mask, mode)?;
         let stream = (stream + self.out.forward(&attended, mode)?)?;
-        let wide = self.widen.forward(&self.before_mlp.forward(&stream, mode)?, mode)?.gelu_erf()?;
+        let wide = self.widen.forward(&self.before_mlp.forward(&stream, mode)?, mode)?;
+        let wide = self.backend.gelu(&wide)?;
         Ok((&stream + self.narrow.forward(&wide, mode)?)?)
     }
 
@@ -190,8 +193,7 @@ impl Block {
         let qkv = self.qkv.forward(x, mode)?.reshape((windows, length, 3, self.heads, size))?;
         let part = |i: usize| qkv.narrow(2, i, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
         let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        let scores = (q.matmul(&k.t()?)? * (1.0 / (size as f64).sqrt()))?.broadcast_add(mask)?;
-        let shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
+        let shares = self.backend.masked_softmax(&q.matmul(&k.t()?)?, mask, 1.0 / (size as f64).sqrt())?;
         Ok(shares.matmul(&v)?.transpose(1, 2)?.reshape((rows, width))?)
     }
 }
