@@ -62,6 +62,18 @@ impl Backend {
         }
     }
 
+    /// [`linear_with_bias`](crate::linear_with_bias()) on this backend, `f32` in any case: the bias is added in `f32`.
+    ///
+    /// # Errors
+    /// As [`linear_with_bias`](crate::linear_with_bias()).
+    pub fn linear_with_bias(self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Kernels => linear::linear_with_bias(x, weight, bias),
+            Self::Candle => self.linear(x, weight)?.broadcast_add(bias),
+            Self::CandleBf16 => single(&self.linear(x, weight)?)?.broadcast_add(bias),
+        }
+    }
+
     /// The operand of a matrix product: `x` in `bf16` on [`Backend::CandleBf16`], `x` itself on the others.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use cuda::{Recording, open_gpu};
 pub use gelu::gelu;
 pub use layer_norm::layer_norm;
-pub use linear::linear;
+pub use linear::{linear, linear_with_bias};
 pub use linear_cross_entropy::linear_cross_entropy;
 pub use masked_softmax::masked_softmax;
 pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};

@@ -213,8 +213,8 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let product = self.backend.linear(x, &in_mode(&self.weight, mode))?.to_dtype(DType::F32)?;
-        Ok(product.broadcast_add(&in_mode(&self.bias, mode))?)
+        let (weight, bias) = (in_mode(&self.weight, mode), in_mode(&self.bias, mode));
+        Ok(self.backend.linear_with_bias(x, &weight, &bias)?)
     }
 }
 
