@@ -47,8 +47,8 @@ pub struct CrossEntropy;
 
 impl Objective for CrossEntropy {
     fn loss(&mut self, batch: &Batch, session: &Session) -> Result<Tensor> {
-        let out = session.network().forward(batch.x, Mode::Train)?;
-        Ok(session.backend().cross_entropy(&out.logits, batch.labels, None)?.loss)
+        let (network, backend) = (session.network(), session.backend());
+        Ok(network.cross_entropy(batch.x, batch.labels, Mode::Train, backend)?.loss)
     }
 
     fn is_recordable(&self) -> bool {

@@ -5,7 +5,10 @@ use candle_core::{DType, Result, Tensor, Var};
 use crate::batch_norm::{self, BatchStats};
 use crate::conv::{self, Conv2dSpec};
 use crate::cross_entropy::{self, CrossEntropy};
-use crate::{Activation, Sgd, SgdConfig, channel_gate, linear, pool};
+use crate::{
+    Activation, Sgd, SgdConfig, channel_gate, gelu, layer_norm, linear, linear_cross_entropy, masked_softmax,
+    pool,
+};
 
 /// The implementation that a network and its training run on. The free functions of this crate are those of
 /// [`Backend::Kernels`].
@@ -56,6 +59,18 @@ impl Backend {
             Self::Kernels => linear::linear(x, weight),
             Self::Candle => x.matmul(&weight.t()?),
             Self::CandleBf16 => half(x)?.matmul(&half(weight)?.t()?),
+        }
+    }
+
+    /// [`linear_with_bias`](crate::linear_with_bias()) on this backend, `f32` in any case: the bias is added in `f32`.
+    ///
+    /// # Errors
+    /// As [`linear_with_bias`](crate::linear_with_bias()).
+    pub fn linear_with_bias(self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Kernels => linear::linear_with_bias(x, weight, bias),
+            Self::Candle => self.linear(x, weight)?.broadcast_add(bias),
+            Self::CandleBf16 => single(&self.linear(x, weight)?)?.broadcast_add(bias),
         }
     }
 
@@ -169,6 +184,41 @@ impl Backend {
         }
     }
 
+    /// [`layer_norm`](crate::layer_norm()) on this backend, in `f32` as [`batch_norm_train`](Self::batch_norm_train) on
+    /// [`Backend::CandleBf16`], with an `f32` result.
+    ///
+    /// # Errors
+    /// As [`layer_norm`](crate::layer_norm()).
+    pub fn layer_norm(self, x: &Tensor, scale: &Tensor, shift: &Tensor, eps: f64) -> Result<Tensor> {
+        match self {
+            Self::Kernels => layer_norm::layer_norm(x, scale, shift, eps),
+            Self::Candle => layer_norm::candle_layer_norm(x, scale, shift, eps),
+            Self::CandleBf16 => layer_norm::candle_layer_norm(&single(x)?, scale, shift, eps),
+        }
+    }
+
+    /// [`masked_softmax`](crate::masked_softmax()) on this backend, in the type of `scores`.
+    ///
+    /// # Errors
+    /// As [`masked_softmax`](crate::masked_softmax()).
+    pub fn masked_softmax(self, scores: &Tensor, mask: &Tensor, scale: f64) -> Result<Tensor> {
+        match self {
+            Self::Kernels => masked_softmax::masked_softmax(scores, mask, scale),
+            Self::Candle | Self::CandleBf16 => masked_softmax::candle_masked_softmax(scores, mask, scale),
+        }
+    }
+
+    /// [`gelu`](crate::gelu()) on this backend, in the type of `x`.
+    ///
+    /// # Errors
+    /// As [`gelu`](crate::gelu()).
+    pub fn gelu(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Kernels => gelu::gelu(x),
+            Self::Candle | Self::CandleBf16 => x.gelu_erf(),
+        }
+    }
+
     /// [`global_avg_pool2d`](crate::global_avg_pool2d) on this backend; the result is `f32` in any case.
     ///
     /// # Errors
@@ -218,6 +268,24 @@ impl Backend {
             Self::Kernels => cross_entropy::cross_entropy(logits, targets, weights),
             Self::Candle => cross_entropy::candle_cross_entropy(logits, targets, weights),
             Self::CandleBf16 => cross_entropy::candle_cross_entropy(&single(logits)?, targets, weights),
+        }
+    }
+
+    /// [`linear_cross_entropy`](crate::linear_cross_entropy()) on this backend. Candle's operations, those of
+    /// [`linear`](Self::linear) and [`cross_entropy`](Self::cross_entropy) in turn, hold all logits.
+    ///
+    /// # Errors
+    /// As [`linear_cross_entropy`](crate::linear_cross_entropy()).
+    pub fn linear_cross_entropy(
+        self,
+        x: &Tensor,
+        weight: &Tensor,
+        targets: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> Result<CrossEntropy> {
+        match self {
+            Self::Kernels => linear_cross_entropy::linear_cross_entropy(x, weight, targets, weights),
+            Self::Candle | Self::CandleBf16 => self.cross_entropy(&self.linear(x, weight)?, targets, weights),
         }
     }
 

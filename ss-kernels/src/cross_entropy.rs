@@ -47,27 +47,13 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>
         }
         return stock(logits, targets, weights);
     }
-    let targets = targets.to_vec1::<u32>()?;
-    if let Some((i, t)) = targets.iter().enumerate().find(|&(_, &t)| t as usize >= k) {
-        bail!("cross_entropy: target {t} of example {i} is not below the number of classes {k}");
-    }
-    let weights = match weights {
-        Some(w) => to_vec(&w.detach())?,
-        None => vec![1.0; n],
-    };
-    if let Some((i, w)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
-        bail!("cross_entropy: weight {w} of example {i} must be finite and at least 0");
-    }
-    let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-    if total <= 0.0 {
-        bail!("cross_entropy: the weights of the {n} examples sum to zero");
-    }
+    let examples = Examples::read(n, k, targets, weights)?;
     let mut grad = vec![0.0f32; n * k];
     let mut per_example = vec![0.0f32; n];
     with_data(&logits.detach().contiguous()?, |logits| {
         let one = |(i, (grad, each)): (usize, (&mut [f32], &mut f32))| {
-            let share = (f64::from(weights[i]) / total) as f32;
-            *each = one_example(&logits[i * k..(i + 1) * k], targets[i] as usize, share, grad);
+            let share = examples.share(i) as f32;
+            *each = one_example(&logits[i * k..(i + 1) * k], examples.targets[i] as usize, share, grad);
         };
         // Every row for itself: threads change nothing.
         if n * k < 2 * TASK_VALUES {
@@ -78,14 +64,55 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>
         }
         Ok(())
     })?;
-    let loss: f64 =
-        weights.iter().zip(&per_example).map(|(&weight, &each)| f64::from(weight) * f64::from(each)).sum();
     let grad = Tensor::from_vec(grad, (n, k), &Device::Cpu)?;
-    let op = SoftmaxLoss { loss: (loss / total) as f32, grad };
+    let op = SoftmaxLoss { loss: examples.mean(&per_example), grad };
     Ok(CrossEntropy {
         loss: logits.apply_op1(op)?,
         per_example: Tensor::from_vec(per_example, n, &Device::Cpu)?,
     })
+}
+
+/// Targets and weights of a batch, checked.
+pub(crate) struct Examples {
+    /// Below the number of classes.
+    pub(crate) targets: Vec<u32>,
+    weights: Vec<f32>,
+    /// The sum of the weights, positive.
+    total: f64,
+}
+
+impl Examples {
+    /// Those of `n` examples of `k` classes, whose shapes [`check_examples`] has seen.
+    pub(crate) fn read(n: usize, k: usize, targets: &Tensor, weights: Option<&Tensor>) -> Result<Self> {
+        let targets = targets.to_vec1::<u32>()?;
+        if let Some((i, t)) = targets.iter().enumerate().find(|&(_, &t)| t as usize >= k) {
+            bail!("cross_entropy: target {t} of example {i} is not below the number of classes {k}");
+        }
+        let weights = match weights {
+            Some(w) => to_vec(&w.detach())?,
+            None => vec![1.0; n],
+        };
+        if let Some((i, w)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
+            bail!("cross_entropy: weight {w} of example {i} must be finite and at least 0");
+        }
+        let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+        if total <= 0.0 {
+            bail!("cross_entropy: the weights of the {n} examples sum to zero");
+        }
+        Ok(Self { targets, weights, total })
+    }
+
+    /// An example's share of the loss; all sum to one.
+    pub(crate) fn share(&self, example: usize) -> f64 {
+        f64::from(self.weights[example]) / self.total
+    }
+
+    /// The loss of the batch.
+    pub(crate) fn mean(&self, per_example: &[f32]) -> f32 {
+        let terms = self.weights.iter().zip(per_example);
+        let sum: f64 = terms.map(|(&weight, &each)| f64::from(weight) * f64::from(each)).sum();
+        (sum / self.total) as f32
+    }
 }
 
 /// Logits that are worth a task of their own.
@@ -141,6 +168,12 @@ fn check(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<
     if n * k == 0 {
         bail!("cross_entropy: the logits must hold at least one value, found {:?}", logits.dims());
     }
+    check_examples(n, targets, weights)?;
+    Ok((n, k))
+}
+
+/// Checks the shapes of what belongs to `n` examples.
+pub(crate) fn check_examples(n: usize, targets: &Tensor, weights: Option<&Tensor>) -> Result<()> {
     if targets.dims() != [n] || targets.dtype() != DType::U32 {
         bail!("cross_entropy: targets must be u32 [{n}], found {:?} {:?}", targets.dtype(), targets.dims());
     }
@@ -149,7 +182,7 @@ fn check(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<
     {
         bail!("cross_entropy: weights must be [{n}], found {:?}", w.dims());
     }
-    Ok((n, k))
+    Ok(())
 }
 
 fn stock(logits: &Tensor, targets: &Tensor, weights: Option<&Tensor>) -> Result<CrossEntropy> {

@@ -3,7 +3,8 @@
 //! Stock candle spends nearly all of a small network's training step in the convolution's backward
 //! pass. The operations here replace what a convolutional network needs: [`conv2d`],
 //! [`batch_norm_train`] / [`batch_norm_eval`] with ReLU or ReLU6 and the residual addition fused in, [`channel_gate`], pooling,
-//! [`linear`], [`cross_entropy`] and the [`Sgd`] update. They take and return ordinary `[n, c, h, w]` tensors and are
+//! [`linear`], [`cross_entropy`], both in one as [`linear_cross_entropy`],
+//! a transformer's [`layer_norm`], [`masked_softmax`] and [`gelu`], and the [`Sgd`] update. They take and return ordinary `[n, c, h, w]` tensors and are
 //! differentiable by candle's `backward`, so any candle program can use them one by one.
 //!
 //! On the CPU with `f32` the kernels of this crate run, with AVX-512 or AVX2 where the CPU has them
@@ -42,8 +43,12 @@ mod cross_entropy;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod elementwise;
+mod gelu;
 mod graph;
+mod layer_norm;
 mod linear;
+mod linear_cross_entropy;
+mod masked_softmax;
 mod memory;
 mod parallel;
 mod pool;
@@ -59,7 +64,11 @@ pub use conv::{Conv2dSpec, conv2d, conv2d_folded};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 #[cfg(feature = "cuda")]
 pub use cuda::{Recording, open_gpu};
-pub use linear::linear;
+pub use gelu::gelu;
+pub use layer_norm::layer_norm;
+pub use linear::{linear, linear_with_bias};
+pub use linear_cross_entropy::linear_cross_entropy;
+pub use masked_softmax::masked_softmax;
 pub use pool::{avg_pool2d, global_avg_pool2d, max_pool2d};
 pub use running::running_average;
 pub use sgd::{Sgd, SgdConfig};

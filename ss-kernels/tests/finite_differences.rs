@@ -7,7 +7,7 @@ mod support;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use ss_kernels::{
     Activation, Conv2dSpec, avg_pool2d, batch_norm_eval, batch_norm_train, channel_gate, conv2d,
-    cross_entropy, global_avg_pool2d, max_pool2d,
+    cross_entropy, global_avg_pool2d, layer_norm, linear_cross_entropy, max_pool2d,
 };
 use support::*;
 
@@ -102,6 +102,13 @@ fn channel_gates() {
 }
 
 #[test]
+fn layer_normalisation() {
+    check(&[var(&[4, 19], 1), var(&[19], 2), var(&[19], 3)], 1e-2, 2e-3, 1, |v| {
+        layer_norm(&v[0], &v[1], &v[2], 1e-5)
+    });
+}
+
+#[test]
 fn pooling() {
     // Distinct values 0.01 apart, in a scrambled order: a step of 0.001 changes no maximum.
     let dims = [2, 3, 6, 5];
@@ -119,5 +126,11 @@ fn cross_entropies() {
     let weights = Tensor::new(&[0.5f32, 2.0, 0.0], &Device::Cpu).unwrap();
     for w in [None, Some(&weights)] {
         check(&[var(&[3, 4], 1)], 1e-2, 1e-3, 1, |v| Ok(cross_entropy(&v[0], &targets, w)?.loss));
+    }
+    // Rows and weight together.
+    for w in [None, Some(&weights)] {
+        check(&[var(&[3, 5], 2), var(&[4, 5], 3)], 1e-2, 1e-3, 1, |v| {
+            Ok(linear_cross_entropy(&v[0], &v[1], &targets, w)?.loss)
+        });
     }
 }

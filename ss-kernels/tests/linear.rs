@@ -34,6 +34,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_bias_is_added_to_every_row(rows in 1_usize..300, inputs in 1_usize..40, outputs in 1_usize..70) {
+        let x = Var::from_tensor(&pattern((rows, inputs), 0.1)).unwrap();
+        let w = Var::from_tensor(&pattern((outputs, inputs), 1.3)).unwrap();
+        let b = Var::from_tensor(&pattern((1, outputs), 2.1).squeeze(0).unwrap()).unwrap();
+        let upstream = pattern((rows, outputs), 2.9);
+        let run = |backend: Backend| {
+            let y = backend.linear_with_bias(&x, &w, &b).unwrap();
+            let grads = (&y * &upstream).unwrap().sum_all().unwrap().backward().unwrap();
+            [&x, &w, &b].map(|var| grads.get(var).unwrap().clone()).into_iter().chain([y.detach()]).collect::<Vec<_>>()
+        };
+        let ours = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let ours = ours.install(|| run(Backend::Kernels));
+        for (ours, candles) in ours.iter().zip(&run(Backend::Candle)) {
+            prop_assert_eq!(ours.dims(), candles.dims());
+            prop_assert!(largest_difference(ours, candles) < 2e-4);
+        }
+        for (three, one) in ours.iter().zip(&run(Backend::Kernels)) {
+            prop_assert_eq!(largest_difference(three, one), 0.0);
+        }
+    }
+}
+
 #[test]
 fn views_are_taken_and_what_does_not_fit_is_refused() {
     let x = pattern((6, 5), 0.0);
@@ -44,6 +68,13 @@ fn views_are_taken_and_what_does_not_fit_is_refused() {
     assert!(largest_difference(&found, &expected) < 1e-5);
     let message = ss_kernels::linear(&x, &w).unwrap_err().to_string();
     assert!(message.contains("[6, 5]") && message.contains("[3, 6]"), "{message}");
+    let message = ss_kernels::linear_with_bias(
+        &turned,
+        &w,
+        &Tensor::zeros(4, candle_core::DType::F32, &Device::Cpu).unwrap(),
+    );
+    let message = message.unwrap_err().to_string();
+    assert!(message.contains("bias must be [3], found [4]"), "{message}");
 }
 
 #[test]

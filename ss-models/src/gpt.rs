@@ -4,7 +4,7 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::init::Init;
-use ss_kernels::Backend;
+use ss_kernels::{Backend, CrossEntropy};
 
 use crate::layers::in_mode;
 use crate::{Error, Mode, Network, Output, Result};
@@ -92,14 +92,15 @@ impl Gpt {
         let positions = vb.get_with_hints((context, width), "wpe.weight", normal)?;
         let block = |i: usize| Block::new(config, backend, &vb.pp("h").pp(i.to_string()));
         let blocks = (0..layers).map(block).collect::<Result<_>>()?;
-        let last = LayerNorm::new(width, &vb.pp("ln_f"))?;
+        let last = LayerNorm::new(width, backend, &vb.pp("ln_f"))?;
         let mask = causal_mask(context, vb.device())?;
         Ok(Self { tokens, positions, blocks, last, mask, context, backend })
     }
 }
 
-impl Network for Gpt {
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+impl Gpt {
+    /// The classifier's input `[n T, width]`, and its weight `[vocabulary, width]`.
+    fn hidden(&self, x: &Tensor, mode: Mode) -> Result<(Tensor, Tensor)> {
         let (windows, length) = x.dims2()?;
         if length > self.context {
             return Err(candle_core::Error::Msg(format!(
@@ -118,9 +119,26 @@ impl Network for Gpt {
         for block in &self.blocks {
             stream = block.forward(&stream, windows, &mask, mode)?;
         }
-        let hidden = self.last.forward(&stream, mode)?;
+        Ok((self.last.forward(&stream, mode)?, tokens))
+    }
+}
+
+impl Network for Gpt {
+    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output> {
+        let (hidden, tokens) = self.hidden(x, mode)?;
         let logits = self.backend.linear(&hidden, &tokens)?;
         Ok(Output { hidden, logits: logits.to_dtype(DType::F32)? })
+    }
+
+    fn cross_entropy(
+        &self,
+        x: &Tensor,
+        labels: &Tensor,
+        mode: Mode,
+        backend: Backend,
+    ) -> Result<CrossEntropy> {
+        let (hidden, tokens) = self.hidden(x, mode)?;
+        Ok(backend.linear_cross_entropy(&hidden, &tokens, labels, None)?)
     }
 }
 
@@ -134,6 +152,7 @@ fn causal_mask(length: usize, device: &candle_core::Device) -> Result<Tensor> {
 #[derive(Clone, Debug)]
 struct Block {
     heads: usize,
+    backend: Backend,
     before_attention: LayerNorm,
     qkv: Dense,
     out: Dense,
@@ -149,10 +168,11 @@ impl Block {
         let (attention, mlp) = (vb.pp("attn"), vb.pp("mlp"));
         Ok(Self {
             heads,
-            before_attention: LayerNorm::new(width, &vb.pp("ln_1"))?,
+            backend,
+            before_attention: LayerNorm::new(width, backend, &vb.pp("ln_1"))?,
             qkv: Dense::new(width, 3 * width, STDEV, backend, &attention.pp("c_attn"))?,
             out: Dense::new(width, width, ending, backend, &attention.pp("c_proj"))?,
-            before_mlp: LayerNorm::new(width, &vb.pp("ln_2"))?,
+            before_mlp: LayerNorm::new(width, backend, &vb.pp("ln_2"))?,
             widen: Dense::new(width, 4 * width, STDEV, backend, &mlp.pp("c_fc"))?,
             narrow: Dense::new(4 * width, width, ending, backend, &mlp.pp("c_proj"))?,
         })
@@ -161,7 +181,8 @@ impl Block {
     fn forward(&self, stream: &Tensor, windows: usize, mask: &Tensor, mode: Mode) -> Result<Tensor> {
         let attended = self.attend(&self.before_attention.forward(stream, mode)?, windows, mask, mode)?;
         let stream = (stream + self.out.forward(&attended, mode)?)?;
-        let wide = self.widen.forward(&self.before_mlp.forward(&stream, mode)?, mode)?.gelu_erf()?;
+        let wide = self.widen.forward(&self.before_mlp.forward(&stream, mode)?, mode)?;
+        let wide = self.backend.gelu(&wide)?;
         Ok((&stream + self.narrow.forward(&wide, mode)?)?)
     }
 
@@ -172,8 +193,7 @@ impl Block {
         let qkv = self.qkv.forward(x, mode)?.reshape((windows, length, 3, self.heads, size))?;
         let part = |i: usize| qkv.narrow(2, i, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous();
         let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        let scores = (q.matmul(&k.t()?)? * (1.0 / (size as f64).sqrt()))?.broadcast_add(mask)?;
-        let shares = candle_nn::ops::softmax(&scores, D::Minus1)?;
+        let shares = self.backend.masked_softmax(&q.matmul(&k.t()?)?, mask, 1.0 / (size as f64).sqrt())?;
         Ok(shares.matmul(&v)?.transpose(1, 2)?.reshape((rows, width))?)
     }
 }
@@ -193,34 +213,31 @@ impl Dense {
     }
 
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let product = self.backend.linear(x, &in_mode(&self.weight, mode))?.to_dtype(DType::F32)?;
-        Ok(product.broadcast_add(&in_mode(&self.bias, mode))?)
+        let (weight, bias) = (in_mode(&self.weight, mode), in_mode(&self.bias, mode));
+        Ok(self.backend.linear_with_bias(x, &weight, &bias)?)
     }
 }
 
 /// Every row to mean 0 and variance 1, then scaled and shifted.
-///
-/// Of single operations: candle's fused one has no gradient.
 #[derive(Clone, Debug)]
 struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
+    backend: Backend,
 }
 
 impl LayerNorm {
-    fn new(width: usize, vb: &VarBuilder) -> Result<Self> {
+    fn new(width: usize, backend: Backend, vb: &VarBuilder) -> Result<Self> {
         let weight = vb.get_with_hints(width, "weight", Init::Const(1.0))?;
-        Ok(Self { weight, bias: vb.get_with_hints(width, "bias", Init::Const(0.0))? })
+        Ok(Self { weight, bias: vb.get_with_hints(width, "bias", Init::Const(0.0))?, backend })
     }
 
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let (weight, bias) = (in_mode(&self.weight, mode), in_mode(&self.bias, mode));
+        // Candle's fused one has no gradient.
         if mode == Mode::Eval {
             return Ok(candle_nn::ops::layer_norm(&x.contiguous()?, &weight, &bias, EPS as f32)?);
         }
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normal = centred.broadcast_div(&(variance + EPS)?.sqrt()?)?;
-        Ok(normal.broadcast_mul(&weight)?.broadcast_add(&bias)?)
+        Ok(self.backend.layer_norm(x, &weight, &bias, EPS)?)
     }
 }

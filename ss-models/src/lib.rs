@@ -54,6 +54,7 @@ pub use parameters::{Parameters, Snapshot};
 pub use spec::{InputShape, NetworkSpec};
 
 use candle_core::Tensor;
+use ss_kernels::{Backend, CrossEntropy};
 
 /// Whether batch normalisation uses the batch's statistics (and updates the running ones) or the running
 /// statistics. In [`Mode::Eval`] no gradient graph is recorded.
@@ -79,4 +80,16 @@ pub trait Network: Send + Sync {
     /// Hidden activations and logits of a batch of normalised images `[n, channels, height, width]`, or of windows of
     /// tokens `[n, T]`.
     fn forward(&self, x: &Tensor, mode: Mode) -> Result<Output>;
+
+    /// The mean cross-entropy of the batch's logits against `labels`, one a row of them, and the loss of every row: what
+    /// ordinary training minimises. The logits themselves need not be made.
+    fn cross_entropy(
+        &self,
+        x: &Tensor,
+        labels: &Tensor,
+        mode: Mode,
+        backend: Backend,
+    ) -> Result<CrossEntropy> {
+        Ok(backend.cross_entropy(&self.forward(x, mode)?.logits, labels, None)?)
+    }
 }

@@ -91,17 +91,24 @@ fn logits_and_gradients_equal_pytorch() {
 
         let out = network.forward(&x, Mode::Train).unwrap();
         close(out.hidden.sum_all().unwrap().to_scalar::<f32>().unwrap().into(), 3.520_201_324_5);
-        let loss = cross_entropy(&out.logits, &y, None).unwrap().loss;
-        close(loss.to_scalar::<f32>().unwrap().into(), 2.772_613_243_4);
-        let gradients = loss.backward().unwrap();
-        for (name, norm, projection) in expected_gradients {
-            let var = parameters.get(name).unwrap();
-            let gradient = gradients.get(&var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            close(gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt(), norm);
-            let sum: f64 = gradient.iter().zip(0..).map(|(&g, i)| f64::from(g) * f64::from(i).sin()).sum();
-            // Terms of both signs, of the size of the norm.
-            assert!((sum - projection).abs() < 2e-5 * (1.0 + norm), "{name}: {sum} {projection}");
+        let by_logits = cross_entropy(&out.logits, &y, None).unwrap().loss;
+        let at_once = network.cross_entropy(&x, &y, Mode::Train, backend).unwrap().loss;
+        for loss in [by_logits, at_once] {
+            close(loss.to_scalar::<f32>().unwrap().into(), 2.772_613_243_4);
+            let gradients = loss.backward().unwrap();
+            for (name, norm, projection) in expected_gradients {
+                let var = parameters.get(name).unwrap();
+                let gradient = gradients.get(&var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                close(gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt(), norm);
+                let sum: f64 =
+                    gradient.iter().zip(0..).map(|(&g, i)| f64::from(g) * f64::from(i).sin()).sum();
+                // Terms of both signs, of the size of the norm.
+                assert!((sum - projection).abs() < 2e-5 * (1.0 + norm), "{name}: {sum} {projection}");
+            }
         }
+        let evaluated = network.cross_entropy(&x, &y, Mode::Eval, backend).unwrap();
+        close(evaluated.loss.to_scalar::<f32>().unwrap().into(), 2.772_613_243_4);
+        assert!(!evaluated.loss.track_op());
     }
 }
 

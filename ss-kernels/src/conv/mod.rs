@@ -18,8 +18,10 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Tensor};
 
 pub(crate) use folded::After;
 pub use folded::conv2d_folded;
+pub(crate) use gather::{Gather, Panels, Pixels};
 pub use geometry::Conv2dSpec;
 pub(crate) use geometry::Geometry;
+pub(crate) use outer::{Outer, Steps};
 pub(crate) use rows::Rows;
 
 use crate::graph::{self, Slot};

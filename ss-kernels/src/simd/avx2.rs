@@ -79,4 +79,11 @@ impl Simd for Avx2 {
             _mm256_and_ps(mask, x)
         }
     }
+    #[inline(always)]
+    unsafe fn two_to(x: __m256) -> __m256 {
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
 }

@@ -74,4 +74,11 @@ impl Simd for Avx512 {
             _mm512_maskz_mov_ps(mask, x)
         }
     }
+    #[inline(always)]
+    unsafe fn two_to(x: __m512) -> __m512 {
+        unsafe {
+            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        }
+    }
 }

@@ -8,11 +8,13 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod exp;
 mod portable;
 
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+pub(crate) use exp::{exp, exp_in_place};
 use portable::Portable;
 
 /// An instruction set that the kernels are compiled for.
@@ -121,6 +123,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// `x` where `cond > 0`, zero elsewhere.
     unsafe fn where_positive(cond: Self::V, x: Self::V) -> Self::V;
+    /// `2^x` of whole numbers from -126 to 127; some number elsewhere.
+    unsafe fn two_to(x: Self::V) -> Self::V;
 }
 
 /// A computation that is compiled for every instruction set.

@@ -70,4 +70,8 @@ impl Simd for Portable {
     unsafe fn where_positive(cond: V, x: V) -> V {
         std::array::from_fn(|i| if cond[i] > 0.0 { x[i] } else { 0.0 })
     }
+    #[inline(always)]
+    unsafe fn two_to(x: V) -> V {
+        x.map(|x| f32::from_bits(((x as i32).wrapping_add(127) << 23) as u32))
+    }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use ss_kernels::{Sgd, SgdConfig};
+use ss_kernels::{Backend, Sgd, SgdConfig};
 use ss_models::Mode;
 
 use super::peak_memory::peak_rss_mib;
@@ -128,8 +128,7 @@ fn measure(workload: Workload, batch: usize, reps: usize, pass: Pass) -> Result<
     let mut step = || -> Result<()> {
         match pass {
             Pass::Train => {
-                let out = network.forward(&x, Mode::Train)?;
-                let loss = ss_kernels::cross_entropy(&out.logits, &labels, None)?.loss;
+                let loss = network.cross_entropy(&x, &labels, Mode::Train, Backend::Kernels)?.loss;
                 sgd.step(&loss.backward()?, 0.01)?;
             }
             Pass::Eval => drop(network.forward(&x, Mode::Eval)?),
