@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
-use ss_kernels::Backend;
+use ss_kernels::{Backend, running_average};
 
 use crate::resident::ResidentImages;
 use crate::{Error, Result};
@@ -60,7 +60,12 @@ impl Device {
             });
         }
         let device = open_gpu(ordinal).map_err(failed)?;
-        let six = Tensor::new(&[1f32, 2., 3.], &device).and_then(|t| t.sum_all()?.to_scalar::<f32>());
+        // An operation of candle's, and one of ours, whose kernels are compiled for the GPU that is there.
+        let six = Tensor::new(&[1f32, 2., 3.], &device).and_then(|t| {
+            let sum = Var::from_tensor(&t.sum(0)?.reshape(1)?)?;
+            running_average(&sum, &sum.as_detached_tensor().copy()?, 0.5, 1.0)?;
+            sum.get(0)?.to_scalar::<f32>()
+        });
         match six.map_err(failed)? {
             6.0 => Ok(Self::candle(device)),
             sum => Err(Error::NoDevice {

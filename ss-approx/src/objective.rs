@@ -27,7 +27,8 @@ pub struct Batch<'a> {
 
 /// The loss of a batch. It may keep a state of its own from step to step: a moving average, a second network.
 pub trait Objective {
-    /// A scalar whose gradient the step follows. Called once a step, before the step is made.
+    /// A scalar whose gradient the step follows. Called once a step, before the step is made; where steps are
+    /// [recorded](Self::is_recordable), for the first step and the second of each size of batch only.
     ///
     /// # Errors
     /// Those of the networks; errors of the objective's own as

@@ -27,10 +27,10 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backend {
-    /// The kernels of this crate where they apply, `f32` on the CPU, and candle's own operations elsewhere.
+    /// The kernels of this crate where they apply, `f32` on the CPU and on NVIDIA GPUs, and candle's own operations elsewhere.
     #[default]
     Kernels,
-    /// Candle's own operations everywhere, on the CPU too: what a GPU runs.
+    /// Candle's own operations everywhere, on the CPU too: the path of GPUs without kernels of ours.
     Candle,
     /// Candle's own operations with convolutions, and the activations between them, in `bf16`. Weights, their
     /// gradients, batch statistics, the classifier and the loss stay `f32`.

@@ -111,6 +111,12 @@ impl Sgd {
                 none => none.insert(crate::cuda::Rate::new(device)?),
             };
             rate.set(device, lr)?;
+            // Not in the first step: that may be under way of being recorded, and what it takes then belongs to the recording.
+            for Param { var, momentum } in &mut self.params {
+                if self.config.momentum > 0.0 && momentum.is_none() && crate::cuda::is_ours(var) {
+                    *momentum = Some(Momentum::Cuda(crate::cuda::Buffer::new(var)?));
+                }
+            }
         }
         Ok(())
     }
@@ -183,10 +189,8 @@ fn step_on_gpu(
     grad: &Tensor,
     rate: &crate::cuda::Rate,
 ) -> Result<()> {
-    if config.momentum > 0.0 && momentum.is_none() {
-        *momentum = Some(Momentum::Cuda(crate::cuda::Buffer::new(var)?));
-    }
     let buffer = match momentum {
+        None if config.momentum > 0.0 => bail!("Sgd: a parameter moved between devices"),
         None => None,
         Some(Momentum::Cuda(buffer)) => Some(buffer),
         Some(_) => bail!("Sgd: a parameter moved between devices"),

@@ -118,6 +118,14 @@ impl RunArgs {
         if jobs == 0 {
             bail!("--jobs 0: expected at least 1");
         }
+        // A device has one stream, and steps are recorded on it: two units would record each other's.
+        if jobs > devices.len() && devices.iter().any(|device| device.tensors().is_cuda()) {
+            bail!(
+                "--jobs {jobs} on {} device(s): expected at most one unit a GPU; to train several side by side on one, name it several times, as \
+                 in --devices cuda:0,cuda:0",
+                devices.len()
+            );
+        }
         let out = self.out.unwrap_or_else(|| format!("runs/{name}").into());
         Ok(Run { seeds, first_seed: self.first_seed.into(), jobs, threads, devices, out, quiet: self.quiet })
     }

@@ -24,9 +24,11 @@ pub fn open_gpu(ordinal: usize) -> Result<Device> {
     let number = result::device::get(ordinal as i32).w()?;
     // SAFETY: the device is open, its default pool lives as long as its context, and the attribute is 64 bits.
     unsafe {
-        let pool = result::device::get_default_mem_pool(number).w()?;
-        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        result::mem_pool::set_attribute(pool, attribute, (&raw mut keep).cast()).w()?;
+        // A GPU without pools has nothing to keep.
+        if let Ok(pool) = result::device::get_default_mem_pool(number) {
+            let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+            result::mem_pool::set_attribute(pool, attribute, (&raw mut keep).cast()).w()?;
+        }
     }
     Ok(device)
 }

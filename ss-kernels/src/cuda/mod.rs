@@ -2,7 +2,7 @@
 //!
 //! Candle's own operations are right there and slow: its convolution's input gradient is a kernel without blocking, and a batch
 //! normalisation made of single operations moves every activation some 125 times through memory and costs some 60 launches. Here a
-//! convolution is unfolding and cuBLAS in all three passes, and a normalisation with what follows it two passes forward and two back.
+//! convolution is unfolding and cuBLAS, or direct for few channels, and a normalisation with what follows it two passes forward and two back.
 //!
 //! The kernels are CUDA C++ beside this file, compiled by NVRTC for the GPU at hand when they are first needed. Sums are taken in one
 //! order, without atomics. Activations are `[n, c, h, w]`, contiguous, and pass through candle's graph as usual.

@@ -11,7 +11,8 @@ use candle_core::{Device, Result, bail};
 /// the host longer than the GPU, and one launch when they are replayed.
 ///
 /// A recording holds addresses: what it reads and writes beside its own intermediate results must lie in tensors that live as long as it does and keep
-/// their memory. Kept by the thread that recorded it.
+/// their memory, else it reads and writes what the GPU has given to others. Kept by the thread that recorded it; no other thread may use
+/// the device while it records.
 pub struct Recording {
     graph: CudaGraph,
 }
@@ -78,7 +79,7 @@ impl Capture {
 
     fn end(mut self) -> Result<CudaGraph> {
         let Some(stream) = self.0.take() else { bail!("recording: ended twice") };
-        match stream.end_capture(CUgraphInstantiate_flags(0)).w()? {
+        match ended(&stream)? {
             Some(graph) => {
                 graph.upload().w()?;
                 Ok(graph)
@@ -91,8 +92,16 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         if let Some(stream) = self.0.take() {
-            // What was recorded up to an error is thrown away.
-            drop(stream.end_capture(CUgraphInstantiate_flags(0)));
+            // What was recorded up to an error is thrown away, and so is what ending it has to complain of.
+            drop(ended(&stream));
+            drop(stream.context().check_err());
         }
     }
+}
+
+fn ended(stream: &Arc<CudaStream>) -> Result<Option<CudaGraph>> {
+    // An operation that cannot be recorded lets tensors fail to free their memory: those errors wait in the context, and the stream would
+    // report them instead of ending the capture.
+    drop(stream.context().check_err());
+    stream.end_capture(CUgraphInstantiate_flags(0)).w()
 }
