@@ -94,7 +94,7 @@ impl Drop for Capture {
         if let Some(stream) = self.0.take() {
             // What was recorded up to an error is thrown away, and so is what ending it has to complain of.
             drop(ended(&stream));
-            drop(stream.context().check_err());
+            let _ = stream.context().check_err();
         }
     }
 }
@@ -102,6 +102,6 @@ impl Drop for Capture {
 fn ended(stream: &Arc<CudaStream>) -> Result<Option<CudaGraph>> {
     // An operation that cannot be recorded lets tensors fail to free their memory: those errors wait in the context, and the stream would
     // report them instead of ending the capture.
-    drop(stream.context().check_err());
+    let _ = stream.context().check_err();
     stream.end_capture(CUgraphInstantiate_flags(0)).w()
 }
