@@ -85,7 +85,8 @@ pub(crate) fn normalised(
         BatchNorm { planes, stats: scale.clone(), factors: packed(scale, shift)?.detach(), eps: 0.0, act };
     let x = x.detach().contiguous()?;
     match residual {
-        Some(residual) => x.apply_op2_no_bwd(&residual.detach().contiguous()?, &WithResidual(op)),
+        // The last operand is for the backward pass only.
+        Some(residual) => x.apply_op3_no_bwd(&residual.detach().contiguous()?, &op.factors, &op),
         None => x.apply_op2_no_bwd(&x, &op),
     }
 }
@@ -298,31 +299,6 @@ impl CustomOp3 for BatchNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let found = self.backward(x, params, y, dy, true)?;
         Ok((Some(found.x), found.residual, Some(found.params)))
-    }
-}
-
-/// Forward only: of `x` and the residual.
-struct WithResidual(BatchNorm);
-
-impl CustomOp2 for WithResidual {
-    fn name(&self) -> &'static str {
-        "ss-kernels-cuda-normalised"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        bail!("{ON_CPU}")
-    }
-
-    fn cuda_fwd(
-        &self,
-        x: &CudaStorage,
-        x_layout: &Layout,
-        residual: &CudaStorage,
-        residual_layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let residual = launch::view(residual, residual_layout)?;
-        let y = self.0.forward(&launch::device_in(x), &launch::view(x, x_layout)?, Some(&residual))?;
-        Ok((y, x_layout.shape().clone()))
     }
 }
 
