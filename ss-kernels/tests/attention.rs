@@ -32,7 +32,11 @@ proptest! {
             let found = masked_softmax(&x, &mask, scale).unwrap();
             assert_close(&found, &expected, 2e-5, &format!("{isa:?} shares"));
             let g = probe(&found, 4).unwrap().backward().unwrap();
-            assert_close(g.get(&x).unwrap(), e.get(&xd).unwrap(), 2e-5, &format!("{isa:?} gradient"));
+            // Beside the terms it is the small difference of: shares of at most 1, times the scale.
+            let (found, expected) = (flat(g.get(&x).unwrap()), flat(e.get(&xd).unwrap()));
+            for (f, e) in found.iter().zip(&expected) {
+                assert!((f - e).abs() <= 2e-5 * scale, "{isa:?} gradient {f}, expected {e}");
+            }
         });
     }
 
