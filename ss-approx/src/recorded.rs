@@ -30,7 +30,7 @@ struct Recorded {
 }
 
 impl RecordedSteps {
-    /// One step; its loss, which the next step overwrites.
+    /// One step with the learning rate that the optimiser has been prepared for; its loss, which the next step overwrites.
     pub(crate) fn step(
         &mut self,
         batch: &Batch,
@@ -38,7 +38,6 @@ impl RecordedSteps {
         objective: &mut dyn Objective,
         optimiser: &mut Optimiser,
     ) -> Result<Tensor> {
-        optimiser.prepare(batch.learning_rate)?;
         let size = batch.draws.len();
         let recorded = match self.0.get(&size) {
             None => {
@@ -128,10 +127,10 @@ mod tests {
                 progress: 0.0,
                 learning_rate: 0.02 * (at + 1) as f64,
             };
+            optimiser.prepare(batch.learning_rate).unwrap();
             let loss = if replayed {
                 steps.step(&batch, &session, &mut CrossEntropy, &mut optimiser).unwrap()
             } else {
-                optimiser.prepare(batch.learning_rate).unwrap();
                 step(&batch, &session, &mut CrossEntropy, &mut optimiser).unwrap()
             };
             losses.push(loss.to_scalar::<f32>().unwrap());

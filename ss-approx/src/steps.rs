@@ -39,11 +39,9 @@ impl Steps {
         objective: &mut dyn Objective,
         optimiser: &mut Optimiser,
     ) -> Result<Tensor> {
+        optimiser.prepare(batch.learning_rate)?;
         match self {
-            Self::Plain => {
-                optimiser.prepare(batch.learning_rate)?;
-                step(batch, session, objective, optimiser)
-            }
+            Self::Plain => step(batch, session, objective, optimiser),
             #[cfg(feature = "cuda")]
             Self::Recorded(steps) => steps.step(batch, session, objective, optimiser),
         }

@@ -20,3 +20,17 @@ pub(crate) fn add_assign(sum: &mut [f32], x: &[f32]) {
         }
     });
 }
+
+/// The sums of `of(j)` below `len` in sixteen interleaved parts, which is faster than one and loses fewer digits, and where what is
+/// left of them begins.
+#[inline(always)]
+pub(crate) fn sixteen_parts(len: usize, of: impl Fn(usize) -> f32) -> ([f32; 16], usize) {
+    let mut parts = [0.0f32; 16];
+    let whole = len / parts.len() * parts.len();
+    for start in (0..whole).step_by(parts.len()) {
+        for (i, part) in parts.iter_mut().enumerate() {
+            *part += of(start + i);
+        }
+    }
+    (parts, whole)
+}

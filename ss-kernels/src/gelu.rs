@@ -2,11 +2,11 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::graph;
-use crate::memory::with_data;
+use crate::memory::{contiguous, with_data};
 use crate::simd::{Isa, exp_in_place};
 
 /// `x` times the probability that a standard normal number is below it, `x Phi(x)`, by the error function (Hendrycks and
@@ -81,10 +81,7 @@ impl CustomOp1 for Gelu {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let Some((first, end)) = layout.contiguous_offsets() else {
-            bail!("gelu: the operand is not contiguous")
-        };
-        let y = forward(&x.as_slice::<f32>()?[first..end]);
+        let y = forward(contiguous("gelu", x, layout)?);
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 

@@ -3,8 +3,9 @@
 use candle_core::{CpuStorage, CustomOp3, D, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::elementwise::sixteen_parts;
 use crate::graph;
-use crate::memory::with_data;
+use crate::memory::{contiguous, with_data};
 
 /// Every row of `x` `[n, d]` to mean 0 and variance 1 (biased, over its `d` values), then times `scale` `[d]` and plus `shift`
 /// `[d]`: `(x - mean) / sqrt(var + eps) * scale + shift` (Ba, Kiros and Hinton, 2016). Differentiable in all three. On the CPU with
@@ -138,27 +139,12 @@ impl LayerNorm {
     }
 }
 
-/// The sum of `of(j)` over the values of a row, in sixteen parts, which is faster and loses fewer digits.
+/// The sum of `of(j)` over the values of a row.
 #[inline(always)]
 fn sum(row: &[f32], of: impl Fn(usize) -> f32) -> f64 {
-    const PARTS: usize = 16;
-    let mut parts = [0.0f32; PARTS];
-    let whole = row.len() / PARTS * PARTS;
-    for start in (0..whole).step_by(PARTS) {
-        for (i, part) in parts.iter_mut().enumerate() {
-            *part += of(start + i);
-        }
-    }
+    let (parts, whole) = sixteen_parts(row.len(), &of);
     let rest: f64 = (whole..row.len()).map(|j| f64::from(of(j))).sum();
     parts.iter().map(|&part| f64::from(part)).sum::<f64>() + rest
-}
-
-/// The values of a contiguous operand.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((first, end)) => Ok(&storage.as_slice::<f32>()?[first..end]),
-        None => bail!("layer_norm: an operand is not contiguous"),
-    }
 }
 
 impl CustomOp3 for LayerNorm {
@@ -175,8 +161,11 @@ impl CustomOp3 for LayerNorm {
         shift: &CpuStorage,
         shift_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let y =
-            self.forward(values(x, x_layout)?, values(scale, scale_layout)?, values(shift, shift_layout)?);
+        let y = self.forward(
+            contiguous("layer_norm", x, x_layout)?,
+            contiguous("layer_norm", scale, scale_layout)?,
+            contiguous("layer_norm", shift, shift_layout)?,
+        );
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::conv::Rows;
 use crate::graph;
-use crate::memory::with_data;
+use crate::memory::{contiguous, with_data};
 
 /// `x W^T`: rows `[n, inputs]` and a weight `[outputs, inputs]` give `[n, outputs]`, differentiable in both. On the CPU with `f32` by
 /// the kernels of 1x1 convolutions, which use the widest instructions there are; elsewhere candle's product.
@@ -77,14 +77,6 @@ fn rows(x: &Shape, weight: &Shape) -> Result<Rows> {
     Ok(Rows::new(rows, inputs, outputs))
 }
 
-/// The values of a contiguous operand.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((first, end)) => Ok(&storage.as_slice::<f32>()?[first..end]),
-        None => bail!("linear: an operand is not contiguous"),
-    }
-}
-
 impl CustomOp2 for Linear {
     fn name(&self) -> &'static str {
         "ss-kernels-linear"
@@ -98,7 +90,8 @@ impl CustomOp2 for Linear {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let rows = rows(x_layout.shape(), weight_layout.shape())?;
-        let y = rows.forward(values(x, x_layout)?, values(weight, weight_layout)?);
+        let y =
+            rows.forward(contiguous("linear", x, x_layout)?, contiguous("linear", weight, weight_layout)?);
         Ok((CpuStorage::F32(y), Shape::from((x_layout.dims()[0], weight_layout.dims()[0]))))
     }
 
@@ -154,8 +147,9 @@ impl CustomOp3 for LinearWithBias {
         if bias_layout.dims() != [outputs] {
             bail!("linear_with_bias: the bias must be [{outputs}], found {:?}", bias_layout.dims());
         }
-        let bias = values(bias, bias_layout)?;
-        let mut y = rows.forward(values(x, x_layout)?, values(weight, weight_layout)?);
+        let bias = contiguous("linear", bias, bias_layout)?;
+        let mut y =
+            rows.forward(contiguous("linear", x, x_layout)?, contiguous("linear", weight, weight_layout)?);
         y.par_chunks_mut(ROWS * outputs).for_each(|rows| {
             for row in rows.chunks_exact_mut(outputs) {
                 row.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);

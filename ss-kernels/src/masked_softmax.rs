@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::elementwise::sixteen_parts;
 use crate::graph;
 use crate::memory::{to_vec, with_data};
 use crate::simd::{Isa, exp_in_place};
@@ -126,17 +127,10 @@ impl MaskedSoftmax {
     }
 }
 
-/// The sum of `of(j)` below `len`, in sixteen parts, which is faster and loses fewer digits.
+/// The sum of `of(j)` below `len`.
 #[inline(always)]
 fn sum(len: usize, of: impl Fn(usize) -> f32) -> f32 {
-    const PARTS: usize = 16;
-    let mut parts = [0.0f32; PARTS];
-    let whole = len / PARTS * PARTS;
-    for start in (0..whole).step_by(PARTS) {
-        for (i, part) in parts.iter_mut().enumerate() {
-            *part += of(start + i);
-        }
-    }
+    let (parts, whole) = sixteen_parts(len, &of);
     parts.iter().sum::<f32>() + (whole..len).map(of).sum::<f32>()
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 
 /// A fresh output buffer whose values are not set yet, so that no pass is spent on zeroing it.
 pub(crate) struct Output(Vec<f32>);
@@ -46,6 +46,14 @@ impl SharedMut {
     pub(crate) unsafe fn at(self, offset: usize) -> *mut f32 {
         // SAFETY: the caller keeps `offset` inside the buffer.
         unsafe { self.0.add(offset) }
+    }
+}
+
+/// The values of a contiguous operand of the operation `name`.
+pub(crate) fn contiguous<'a>(name: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((first, end)) => Ok(&storage.as_slice::<f32>()?[first..end]),
+        None => bail!("{name}: an operand is not contiguous"),
     }
 }
 

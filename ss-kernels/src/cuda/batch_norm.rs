@@ -4,7 +4,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, WrapErr};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, Var, bail};
 
-use super::launch::{self, Kernels, buffer, grid, over};
+use super::launch::{self, Kernels, NULL, buffer, grid, over};
 use crate::Activation;
 use crate::batch_norm::BatchStats;
 
@@ -218,9 +218,6 @@ impl BatchNorm {
         })
     }
 }
-
-/// A pointer to nothing.
-const NULL: u64 = 0;
 
 const ON_CPU: &str = "batch normalisation of GPUs was given tensors of the CPU";
 

@@ -6,7 +6,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, PushKernelArg};
 use candle_core::cuda_backend::{CudaStorage, WrapErr};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 
-use super::launch::{self, Kernels, buffer, grid};
+use super::launch::{self, Kernels, NULL, buffer, grid};
 use crate::cross_entropy::CrossEntropy;
 
 pub(super) const KERNELS: Kernels =
@@ -78,9 +78,6 @@ pub(crate) fn cross_entropy(
     let op = SoftmaxLoss { loss: Mutex::new(Some(loss)), grad: launch::tensor(grad, &device, (n, k)) };
     Ok(CrossEntropy { loss: logits.apply_op1(op)?, per_example: launch::tensor(each, &device, n) })
 }
-
-/// A pointer to nothing.
-const NULL: u64 = 0;
 
 struct SoftmaxLoss {
     loss: Mutex<Option<CudaSlice<f32>>>,

@@ -20,6 +20,9 @@ const THREADS: usize = 256;
 /// Blocks beyond which threads take several values: some for each multiprocessor of any GPU.
 const MOST_BLOCKS: usize = 4096;
 
+/// A pointer to nothing.
+pub(super) const NULL: u64 = 0;
+
 /// One file of kernels.
 #[derive(Clone, Copy)]
 pub(super) struct Kernels {

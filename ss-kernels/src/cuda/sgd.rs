@@ -6,7 +6,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, PushKernelArg};
 use candle_core::cuda_backend::{CudaStorage, WrapErr};
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, Var, bail};
 
-use super::launch::{self, Kernels, over};
+use super::launch::{self, Kernels, NULL, over};
 use crate::SgdConfig;
 
 pub(super) const KERNELS: Kernels = Kernels { name: "sgd", source: include_str!("sgd.cu") };
@@ -85,7 +85,7 @@ impl InplaceOp2 for Update<'_> {
         launch.arg(&mut value).arg(&grad);
         match buffer.as_mut() {
             Some(buffer) => launch.arg(&mut buffer.0),
-            None => launch.arg(&0u64),
+            None => launch.arg(&NULL),
         };
         launch.arg(&len).arg(&self.rate.0).arg(&momentum).arg(&decay).arg(&nesterov);
         // SAFETY: all three hold `len` values, the last one where it is not null; the rate is one value.
