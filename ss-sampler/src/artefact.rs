@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::combination::{Combination, check_rows};
 use crate::coordinate::MAX_EXAMPLES;
-use crate::indexed_table::IndexedTable;
+use crate::indexed_table::{Even, IndexedTable};
 use crate::mass_table::MassTable;
 use crate::mid_ranks::{Ranking, check_column, sorted_rows, sorted_value};
 use crate::ranked::check_columns;
@@ -38,7 +38,7 @@ const CHUNK: usize = 1 << 10;
 pub struct Sampler {
     file: SamplerFile,
     combination: Combination,
-    transform: IndexedTable,
+    transform: IndexedTable<Even>,
     rule: PiecewiseLinear,
 }
 

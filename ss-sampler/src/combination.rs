@@ -1,7 +1,7 @@
 //! From the values of features to the combined score `z`, by distributions that are known.
 
 use crate::coordinate::{integer_coefficients, score_range};
-use crate::indexed_table::IndexedTable;
+use crate::indexed_table::{FloatBits, IndexedTable};
 use crate::mass_table::MassTable;
 use crate::mid_ranks::first_in;
 use crate::ranked::check_columns;
@@ -11,7 +11,7 @@ use crate::{Error, Result, SamplerSpec};
 /// The distribution of every feature, and the coefficients of their ranks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Combination {
-    marginals: Vec<IndexedTable>,
+    marginals: Vec<IndexedTable<FloatBits>>,
     /// Integer coefficients on doubled ranks.
     coefficients: Vec<i64>,
 }

@@ -3,28 +3,50 @@
 use crate::mass_table::MassTable;
 use crate::ordered_bits::ordered_bits;
 
-/// Cells of the index for each point of the table, and the most there may be. Of the cells of values most are of
-/// magnitudes that hardly occur; those of scores are all in use, and fewer stay in the cache.
-const CELLS_PER_VALUE: usize = 16;
-const CELLS_PER_SCORE: usize = 4;
-const MOST_CELLS: usize = 1 << 16;
+/// Bits of a key that say in which block of the index it lies.
+const BLOCK_BITS: u32 = 10;
+/// Cells of a block for each point of the table in it: few points share a cell, and the index stays in the cache.
+const CELLS_PER_POINT: usize = 2;
 
-/// The distribution as a function of the key, interpolated linearly between the points of the table. A monotone map sends keys to cells; all points
-/// below a cell are below its keys, so that a search is left among the points of one cell: mostly none or one.
+/// The distribution as a function of the key, interpolated linearly between the points of the table.
+///
+/// A monotone map sends keys to integers, these to blocks of equal width, and the integers of a block to cells, which are the
+/// narrower the more points the block has. All points before a cell are below its keys and all after it above; so a cell
+/// with one point or none takes one comparison, whose outcome the processor need not guess. Points that crowd in a cell are
+/// searched; as points lie at quantiles, few keys meet such a cell.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct IndexedTable {
-    cells: Cells,
-    /// For each cell, the number of points in cells before it; one more at the end.
+pub(crate) struct IndexedTable<M> {
+    map: M,
+    /// The integers of the first key, and of the last less that.
+    first: u32,
+    last: u32,
+    /// Bits of an integer below its block.
+    shift: u32,
+    blocks: Vec<Block>,
+    /// For each cell, the number of points in cells before it, with [`CROWDED`] set when it holds several points; one more
+    /// at the end.
     starts: Vec<u32>,
-    points: Vec<Point>,
+    /// Of the points, in increasing order; infinity at the end.
+    keys: Vec<f64>,
+    /// What lies on the left of each point, and beyond the last.
+    gaps: Vec<Gap>,
     /// Twice the mass of the whole distribution.
     doubled_total: f64,
 }
 
+/// Set in the start of a cell with several points.
+const CROWDED: u32 = 1 << 31;
+
+/// A block of the index: its first cell, and the bits of an integer below a cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Block {
+    first_cell: u32,
+    shift: u32,
+}
+
 /// A point of the table with the gap on its left.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Point {
-    key: f64,
+struct Gap {
     /// Doubled mid-mass at the key.
     at: f64,
     /// The key on the left, the distance to it, the mass up to it and the mass strictly between.
@@ -34,74 +56,96 @@ struct Point {
     between: f64,
 }
 
-/// How keys are sent to cells.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Cells {
-    /// By the bits of the nearest f32: for features, whose scale may be anything.
-    Bits { first: u32, shift: u32, last: u32 },
-    /// Evenly: for `z`, a sum of ranks.
-    Even { first: f64, scale: f64, last: u32 },
+/// How keys become integers; monotone, which is all that the search relies on.
+pub(crate) trait KeyMap: Copy {
+    fn integer(self, key: f64) -> u32;
 }
 
-impl Cells {
-    /// Monotone in the key, which is all that the search relies on.
+/// The bits of the nearest f32: for features, whose scale may be anything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct FloatBits;
+
+impl KeyMap for FloatBits {
     #[inline]
-    fn of(self, key: f64) -> usize {
-        match self {
-            Self::Bits { first, shift, last } => {
-                let bits = ordered_bits(key as f32);
-                (bits.saturating_sub(first) >> shift).min(last) as usize
-            }
-            // The cast takes everything below zero to zero.
-            Self::Even { first, scale, last } => (((key - first) * scale) as u32).min(last) as usize,
-        }
+    fn integer(self, key: f64) -> u32 {
+        ordered_bits(key as f32)
     }
 }
 
-impl IndexedTable {
+/// Evenly: for `z`, a sum of ranks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Even {
+    first: f64,
+    scale: f64,
+}
+
+impl KeyMap for Even {
+    #[inline]
+    fn integer(self, key: f64) -> u32 {
+        // The cast takes everything below zero to zero.
+        ((key - self.first) * self.scale) as u32
+    }
+}
+
+impl IndexedTable<FloatBits> {
     /// For keys that are values of features.
     pub(crate) fn of_values(table: &MassTable) -> Self {
-        let keys = table.keys();
-        let (first, last) = (ordered_bits(keys[0] as f32), ordered_bits(keys[keys.len() - 1] as f32));
-        let most = cells_wanted(keys.len(), CELLS_PER_VALUE) as u32;
-        let shift = (0..32).find(|shift| (last - first) >> shift < most).unwrap_or(31);
-        Self::new(table, Cells::Bits { first, shift, last: (last - first) >> shift })
+        Self::new(table, FloatBits)
     }
+}
 
+impl IndexedTable<Even> {
     /// For keys that are combined scores.
     pub(crate) fn of_scores(table: &MassTable) -> Self {
         let keys = table.keys();
-        let span = keys[keys.len() - 1] - keys[0];
-        let most = cells_wanted(keys.len(), CELLS_PER_SCORE) as u32;
-        let scale = if span > 0.0 { f64::from(most) / span } else { 0.0 };
-        Self::new(table, Cells::Even { first: keys[0], scale, last: most - 1 })
+        let (first, span) = (keys[0], keys[keys.len() - 1] - keys[0]);
+        let scale = if span > 0.0 { f64::from(1_u32 << 31) / span } else { 0.0 };
+        Self::new(table, Even { first, scale })
     }
+}
 
-    fn new(table: &MassTable, cells: Cells) -> Self {
-        let count = match cells {
-            Cells::Bits { last, .. } | Cells::Even { last, .. } => last as usize + 1,
+impl<M: KeyMap> IndexedTable<M> {
+    fn new(table: &MassTable, map: M) -> Self {
+        let keys = table.keys();
+        let first = map.integer(keys[0]);
+        let last = map.integer(keys[keys.len() - 1]) - first;
+        let shift = (u32::BITS - last.leading_zeros()).saturating_sub(BLOCK_BITS);
+        let mut points = vec![0; (last >> shift) as usize + 1];
+        for &key in keys {
+            points[((map.integer(key) - first) >> shift) as usize] += 1;
+        }
+        let mut cells = 0;
+        let block = |&points: &usize| {
+            let bits = (CELLS_PER_POINT * points).next_power_of_two().ilog2().min(shift);
+            let first_cell = cells;
+            cells += 1 << bits;
+            Block { first_cell, shift: shift - bits }
         };
-        let mut starts = vec![0; count + 1];
-        for &key in table.keys() {
-            starts[cells.of(key) + 1] += 1;
+        let blocks = points.iter().map(block).collect();
+        let (gaps, doubled_total) = (gaps(table), (2 * table.total()) as f64);
+        let mut indexed = Self {
+            map,
+            first,
+            last,
+            shift,
+            blocks,
+            starts: Vec::new(),
+            keys: keys.to_vec(),
+            gaps,
+            doubled_total,
+        };
+        let mut within = vec![0; cells as usize];
+        for &key in keys {
+            within[indexed.cell(key)] += 1;
         }
-        for cell in 0..count {
-            starts[cell + 1] += starts[cell];
+        let mut before = 0;
+        for points in within {
+            indexed.starts.push(if points > 1 { before | CROWDED } else { before });
+            before += points;
         }
-        let mut points = Vec::with_capacity(table.keys().len());
-        let (mut left, mut from) = (f64::NEG_INFINITY, 0);
-        for (key, below, upto) in table.points() {
-            points.push(Point {
-                key,
-                at: (below + upto) as f64,
-                left,
-                width: key - left,
-                from: from as f64,
-                between: (below - from) as f64,
-            });
-            (left, from) = (key, upto);
-        }
-        Self { cells, starts, points, doubled_total: (2 * table.total()) as f64 }
+        indexed.starts.push(before);
+        indexed.keys.push(f64::INFINITY);
+        indexed
     }
 
     /// Twice the mass of the whole distribution.
@@ -109,30 +153,60 @@ impl IndexedTable {
         self.doubled_total
     }
 
+    #[inline]
+    fn cell(&self, key: f64) -> usize {
+        let integer = self.map.integer(key).saturating_sub(self.first).min(self.last);
+        let block = self.blocks[(integer >> self.shift) as usize];
+        let within = integer & ((1 << self.shift) - 1);
+        (block.first_cell + (within >> block.shift)) as usize
+    }
+
     /// Twice the mass below `key` plus the mass at it, in `[0, 2 total]`: zero below all keys, everything
     /// above.
     #[inline]
     pub(crate) fn doubled_mid_mass(&self, key: f64) -> f64 {
-        let cell = self.cells.of(key);
-        let (mut right, end) = (self.starts[cell] as usize, self.starts[cell + 1] as usize);
-        if end - right > 8 {
-            right += self.points[right..end].partition_point(|point| point.key < key);
+        let cell = self.cell(key);
+        let start = self.starts[cell];
+        let right = if start & CROWDED == 0 {
+            start as usize + usize::from(self.keys[start as usize] < key)
         } else {
-            while right < end && self.points[right].key < key {
-                right += 1;
-            }
-        }
-        match self.points.get(right) {
-            None => self.doubled_total,
-            Some(point) if point.key == key => point.at,
-            Some(_) if right == 0 => 0.0,
-            Some(point) => 2.0 * (point.from + (key - point.left) / point.width * point.between),
-        }
+            self.right_in_crowd(cell, key)
+        };
+        let gap = &self.gaps[right];
+        let between = 2.0 * (gap.from + (key - gap.left) / gap.width * gap.between);
+        if self.keys[right] == key { gap.at } else { between }
+    }
+
+    /// The first point that is not below `key`, which lies in this cell.
+    #[cold]
+    #[inline(never)]
+    fn right_in_crowd(&self, cell: usize, key: f64) -> usize {
+        let (start, end) = (self.starts[cell] & !CROWDED, self.starts[cell + 1] & !CROWDED);
+        let (start, end) = (start as usize, end as usize);
+        start + self.keys[start..end].partition_point(|&point| point < key)
     }
 }
 
-fn cells_wanted(points: usize, each: usize) -> usize {
-    (each * points).next_power_of_two().min(MOST_CELLS)
+/// The gaps on the left of the points, and the one beyond the last.
+fn gaps(table: &MassTable) -> Vec<Gap> {
+    // No mass lies outside the keys, whatever the distance.
+    let outside = |at, left, from| Gap { at, left, width: 1.0, from, between: 0.0 };
+    let mut gaps = Vec::with_capacity(table.keys().len() + 1);
+    let mut before: Option<(f64, u64)> = None;
+    for (key, below, upto) in table.points() {
+        let at = (below + upto) as f64;
+        gaps.push(match before {
+            None => outside(at, key, 0.0),
+            Some((left, from)) => {
+                Gap { at, left, width: key - left, from: from as f64, between: (below - from) as f64 }
+            }
+        });
+        before = Some((key, upto));
+    }
+    if let Some((left, upto)) = before {
+        gaps.push(outside(0.0, left, upto as f64));
+    }
+    gaps
 }
 
 #[cfg(test)]

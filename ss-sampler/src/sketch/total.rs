@@ -25,9 +25,10 @@ impl FixedSum {
             for &value in chunk {
                 // Products with powers of two and the difference are exact.
                 let scaled = of(value) * (1_u64 << HIGH) as f64;
-                let whole = scaled as u64;
-                high += whole;
-                low += ((scaled - whole as f64) * (1_u64 << LOW) as f64) as u64;
+                // By i64: processors without AVX-512 have no conversions of u64.
+                let whole = scaled as i64;
+                high += whole.cast_unsigned();
+                low += (((scaled - whole as f64) * (1_u64 << LOW) as f64) as i64).cast_unsigned();
             }
             self.0 += (u128::from(high) << LOW) + u128::from(low);
         }
