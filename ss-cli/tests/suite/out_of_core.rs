@@ -320,6 +320,8 @@ fn sketches_that_do_not_fit_are_refused() {
         .assert()
         .success()
         .stdout(predicate::str::contains("part-1"));
+    // Before the work, and not when parts are merged.
+    assert_refused(dataset.pass(2, Some("two.sketch"), "m.sketch"), &["has not seen part-2.parquet"]);
     assert_refused(
         dataset.merge(&["next.sketch", "2.sketch"], "m.sketch"),
         &["2.sketch", "passes", "one pass"],

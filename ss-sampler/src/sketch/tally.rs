@@ -92,11 +92,18 @@ impl Sketch {
         &self.inputs
     }
 
-    /// Notes that all rows of a file have been counted.
+    /// Notes that all rows of a file have been counted, or will be: best before they are, as the errors do not depend on them.
     ///
     /// # Errors
-    /// [`Error::SketchMismatch`] when they have been before.
+    /// [`Error::SketchMismatch`] when they have been before, or when the pass before has not seen the file as it is now.
     pub fn record(&mut self, input: SketchInput) -> Result<()> {
+        let before = self.plan.inputs();
+        if !before.is_empty() && !before.contains(&input) {
+            return Err(mismatch(
+                format!("the pass before has not seen {}, or other content under that name", input.name),
+                "sketch the files of the pass before, unchanged, or start again with all files",
+            ));
+        }
         match self.inputs.binary_search(&input) {
             Ok(_) => Err(counted_twice(&input)),
             Err(place) => {
