@@ -71,7 +71,12 @@ impl Episodes {
         least("shots", self.shots, 1, "at least 1 image a class to learn from")?;
         least("queries", self.queries, 1, "at least 1 image a class to recognise")?;
         least("episodes", self.episodes, 2, "at least 2 episodes")?;
-        check_sizes(labels, self.way, self.shots + self.queries, "the shots and queries of an episode")?;
+        check_sizes(
+            labels,
+            self.way,
+            self.shots.saturating_add(self.queries),
+            "the shots and queries of an episode",
+        )?;
         let mut members: Vec<Vec<usize>> = Vec::new();
         for (class, _) in class_counts(labels) {
             members.push((0..labels.len()).filter(|&i| labels[i] == class).collect());

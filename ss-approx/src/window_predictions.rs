@@ -137,7 +137,8 @@ impl WindowPredictions {
 /// gradient of size `[V, d]`. A weight that is the token embedding too counts here as the last layer alone.
 ///
 /// # Errors
-/// Shapes that do not fit.
+/// [`Error::Mismatch`] for no token, for numbers of logits, targets and losses that do not belong together, and for a target that is not
+/// below `V`.
 pub fn gradient_norms(
     hidden: &Tensor,
     logits: &[f32],
@@ -145,7 +146,18 @@ pub fn gradient_norms(
     losses: &[f32],
     context: usize,
 ) -> Result<Vec<f32>> {
-    let vocabulary = logits.len() / targets.len().max(1);
+    let tokens = targets.len();
+    let vocabulary = logits.len() / tokens.max(1);
+    let fit = tokens > 0 && context > 0 && tokens.is_multiple_of(context) && losses.len() == tokens;
+    if !fit || vocabulary * tokens != logits.len() || targets.iter().any(|&t| t as usize >= vocabulary) {
+        return Err(Error::Mismatch {
+            what: "logits, targets and losses of windows",
+            expected: format!(
+                "one row of logits and one loss a target, targets below the row's length, windows of {context}"
+            ),
+            found: format!("{} logits, {tokens} targets, {} losses", logits.len(), losses.len()),
+        });
+    }
     let mut residual = vec![0_f32; logits.len()];
     let rows =
         residual.par_chunks_mut(vocabulary).zip(logits.par_chunks(vocabulary)).zip(targets).zip(losses);

@@ -102,6 +102,9 @@ fn episodes_that_cannot_be_filled_are_refused() {
     assert!(full.accuracy(&embeddings, &labels, Seed::new(0).stream("e")).is_ok());
     let images = message(Episodes { shots: 2, ..full });
     assert!(images.contains("class 0 has 5 images, but 6 are needed"), "{images}");
+    // More than can be counted is more than there is.
+    let endless = message(Episodes { shots: usize::MAX, ..full });
+    assert!(endless.contains("class 0 has 5 images"), "{endless}");
     let classes = message(Episodes { way: 5, ..full });
     assert!(classes.contains("4 classes, but 5 are needed"), "{classes}");
     for (setting, bad) in [

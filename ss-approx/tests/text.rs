@@ -332,3 +332,18 @@ fn the_last_dimension_is_the_vocabulary() {
     let out = network.forward(&x, Mode::Eval).unwrap();
     assert_eq!((out.logits.dim(D::Minus1).unwrap(), out.hidden.dims()), (8, &[6, 16][..]));
 }
+
+#[test]
+fn gradient_norms_of_lists_that_do_not_belong_together_are_refused() {
+    let hidden = Tensor::zeros((2, 3), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+    let norms = |logits: usize, targets: &[u32], losses: usize, context: usize| {
+        gradient_norms(&hidden, &vec![0.0; logits], targets, &vec![0.7; losses], context)
+    };
+    assert!(norms(4, &[0, 1], 2, 2).is_ok());
+    for (logits, targets, losses, context) in
+        [(0, &[][..], 0, 2), (4, &[0, 2], 2, 2), (5, &[0, 1], 2, 2), (4, &[0, 1], 1, 2), (4, &[0, 1], 2, 0)]
+    {
+        let error = norms(logits, targets, losses, context).unwrap_err().to_string();
+        assert!(error.contains("logits, targets and losses"), "{error}");
+    }
+}

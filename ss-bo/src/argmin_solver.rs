@@ -51,8 +51,7 @@ pub struct BoSolver {
 
 impl BoSolver {
     /// A solver over the box with these bounds, one `(low, high)` a dimension. Start-up designs in the
-    /// settings are in
-    /// units of the box's sides, in `[0, 1]^d`.
+    /// settings are in units of the box's sides, in `[0, 1]^d`.
     ///
     /// # Errors
     /// Bounds that are not finite or not ordered, invalid settings.

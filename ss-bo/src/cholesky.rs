@@ -135,9 +135,8 @@ impl Cholesky {
         inverse
     }
 
-    /// The factor of `A` with one more row and column: `cross` is the new row (length `len()`),
-    /// `diagonal` the new
-    /// diagonal entry. Costs `n^2 / 2` instead of `n^3 / 6` multiplications.
+    /// The factor of `A` with one more row and column: `cross` is the new row (length `len()`), `diagonal`
+    /// the new diagonal entry. Costs `n^2 / 2` instead of `n^3 / 6` multiplications.
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] naming the new pivot; refactor with [`new`](Self::new) then.

@@ -12,9 +12,8 @@ use crate::optimizer::Optimizer;
 pub struct Convergence {
     /// Completed trials before the rule may apply, at least 2. Defaults to 20.
     pub min_trials: usize,
-    /// The search has converged when the largest expected improvement is below this many standard
-    /// deviations of the
-    /// scores seen. Positive; defaults to 0.0005.
+    /// The search has converged when the largest expected improvement is below this many standard deviations
+    /// of the scores seen. Positive; defaults to 0.0005.
     pub tolerance: f64,
 }
 

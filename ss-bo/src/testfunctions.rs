@@ -1,10 +1,9 @@
 //! Standard test problems on the unit cube, as scores to **maximise**.
 //!
 //! The textbook functions are minimised; here they are negated and, where the optimum would lie in the
-//! centre, in a
-//! corner or on the diagonal, shifted by a fixed offset that differs from coordinate to coordinate. Sources:
-//! Surjanovic and Bingham, "Virtual Library of Simulation Experiments" (Branin, Hartmann, Ackley, Levy,
-//! Styblinski-Tang).
+//! centre, in a corner or on the diagonal, shifted by a fixed offset that differs from coordinate to
+//! coordinate. Sources: Surjanovic and Bingham, "Virtual Library of Simulation Experiments" (Branin,
+//! Hartmann, Ackley, Levy, Styblinski-Tang).
 
 use std::f64::consts::{E, PI};
 

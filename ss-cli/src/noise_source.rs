@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ss_data::{Dataset, LabelNoise, NoisyLabels, read_labels};
+use ss_data::{Dataset, LabelNoise, NoisyLabels, digest_of_labels, read_labels};
 use ss_seed::Stream;
 
 use crate::{Error, Result};
@@ -63,11 +63,7 @@ impl NoiseSource {
     pub fn digest(&self) -> Option<u64> {
         match self {
             Self::Made(_) => None,
-            Self::Annotated(annotated) => {
-                Some(annotated.labels.iter().fold(0xcbf2_9ce4_8422_2325, |hash, label| {
-                    (hash ^ u64::from(*label)).wrapping_mul(0x0100_0000_01b3)
-                }))
-            }
+            Self::Annotated(annotated) => Some(digest_of_labels(&annotated.labels)),
         }
     }
 

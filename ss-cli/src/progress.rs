@@ -1,6 +1,6 @@
 //! Progress of long work: bars on a terminal, a line now and then elsewhere, nothing when quiet.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -132,9 +132,15 @@ impl Drop for Part<'_> {
 }
 
 /// Prints to standard output; a reader that has gone away is not an error.
-pub fn print(text: &str) {
+///
+/// # Errors
+/// Any other reason why the text could not be written, such as a full disk.
+pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout();
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 fn time_left(state: &State) -> String {

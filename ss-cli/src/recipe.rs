@@ -44,8 +44,8 @@ pub struct Recipe {
     /// Standard errors that a rule must gain over uniform sampling to replace it: in its trial, and again as a
     /// trained model in validation accuracy.
     pub caution: f64,
-    /// Rules that are trained in full, the chosen one and the next best by their trials, at least 1; the model with the best validation
-    /// data is the one that counts. Trials rank rules well but for the best few, which differ in what a whole training under them
+    /// Rules that are trained in full, the chosen one and the next best by their trials, at least 1; the model that is best on
+    /// validation data counts. Trials rank rules well, but for the best few: these differ in what a whole training under them
     /// learns wrongly. Each costs a full training.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub finalists: usize,

@@ -34,8 +34,7 @@ impl Evidence {
     }
 
     /// The recommended trial, or trial 0 where the recommendation does not gain more than `caution` standard
-    /// errors over it. Without a successful trial 0 the recommendation
-    /// stands, with no gain to speak of.
+    /// errors over it. Without a successful trial 0 the recommendation stands, with no gain to speak of.
     ///
     /// # Errors
     /// Scores of different numbers of examples.

@@ -1,7 +1,6 @@
 //! CIFAR-10 and CIFAR-100 (A. Krizhevsky, 2009) in both layouts in which they are passed around.
 //!
-//! - The published binary batches: records of one label byte (CIFAR-100: coarse, then fine) and 3,072 bytes
-//!   of
+//! - The published binary batches: records of one label byte (CIFAR-100: coarse, then fine) and 3,072 bytes of
 //!   red, green and blue planes. `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, or `train.bin`
 //!   and `test.bin`.
 //! - The Hugging Face Parquet layout: `train-*.parquet` and `test-*.parquet` with encoded images in `img`

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::image_folder::{EXTENSIONS, entries, is_image, load_image};
-use crate::image_set::{ImageSet, ImageShape};
+use crate::image_set::{ImageSet, ImageShape, class_without_examples};
 
 /// What to do with an image that cannot be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn load_class_folders(dir: &Path, shape: ImageShape, bad: BadImages) -> Resu
     let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
     let Loaded { pixels, kept, skipped } = load_files(&paths, shape, bad)?;
     let labels: Vec<u32> = kept.into_iter().map(|file| files[file].1).collect();
-    if let Some(empty) = (0..folders.len()).find(|&label| !labels.contains(&(label as u32))) {
+    if let Some(empty) = class_without_examples(&labels, folders.len()) {
         let what = format!("the class folder (readable files *.{})", EXTENSIONS.join(", *."));
         return Err(Error::Empty { what }.in_file(&folders[empty]));
     }

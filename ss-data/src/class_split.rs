@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use ss_seed::Seed;
 
 use crate::error::{Error, Result};
-use crate::image_set::ImageSet;
+use crate::image_set::{ImageSet, class_without_examples};
 use crate::random_share::random_order;
 
 /// How many classes go where; training takes the rest.
@@ -88,7 +88,7 @@ pub fn of_classes(images: &ImageSet, classes: &[u32]) -> Result<ImageSet> {
     let chosen: Vec<usize> =
         (0..images.len()).filter(|&i| number[images.labels()[i] as usize].is_some()).collect();
     let labels: Vec<u32> = chosen.iter().filter_map(|&i| number[images.labels()[i] as usize]).collect();
-    if let Some(place) = (0..classes.len()).find(|&place| !labels.contains(&(place as u32))) {
+    if let Some(place) = class_without_examples(&labels, classes.len()) {
         return Err(Error::Empty { what: format!("class {}", classes[place]) });
     }
     let mut pixels = Vec::with_capacity(chosen.len() * images.shape().bytes());

@@ -24,8 +24,9 @@ impl IdCheck {
 
     /// Takes the identifiers of the next rows.
     pub fn push(&mut self, ids: &[u64]) {
-        self.increasing &= self.last < ids.first().copied() && ids.is_sorted_by(|a, b| a < b);
-        self.last = ids.last().copied().or(self.last);
+        let Some(&first) = ids.first() else { return };
+        self.increasing &= self.last < Some(first) && ids.is_sorted_by(|a, b| a < b);
+        self.last = ids.last().copied();
         self.complete &= self.ids.len() + ids.len() <= self.limit;
         if self.complete {
             self.ids.extend_from_slice(ids);
@@ -62,6 +63,7 @@ mod tests {
     #[test]
     fn increasing_ones_are_unique_and_others_are_compared() {
         assert_eq!(check(&[&[0, 1], &[2, u64::MAX]], 0), Ok(true));
+        assert_eq!(check(&[&[], &[0, 1], &[], &[2]], 0), Ok(true), "a block without rows says nothing");
         assert_eq!(check(&[&[3, 4], &[1, 0]], 4), Ok(true));
         assert_eq!(check(&[&[3, 4], &[1, 0]], 3), Ok(false));
         let message = check(&[&[3, 4], &[1, 4]], 4).unwrap_err();

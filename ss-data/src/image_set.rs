@@ -225,6 +225,15 @@ pub(crate) fn check_classes(classes: usize) -> Result<()> {
     Ok(())
 }
 
+/// The first class that no label names. All labels are below `classes`.
+pub(crate) fn class_without_examples(labels: &[u32], classes: usize) -> Option<usize> {
+    let mut seen = vec![false; classes];
+    for &label in labels {
+        seen[label as usize] = true;
+    }
+    seen.iter().position(|seen| !seen)
+}
+
 pub(crate) fn check_labels(labels: &[u32], classes: usize) -> Result<()> {
     match labels.iter().position(|&label| label as usize >= classes) {
         None => Ok(()),

@@ -95,7 +95,7 @@ pub use image_pairs::{ImagePair, ImagePairs, load_image_pairs};
 pub use image_set::{ChannelStatistics, ImageSet, ImageShape};
 pub use index_file::{IndexFormat, write_indices, write_indices_to};
 pub use journal_file::{JournalFile, LockedJournal};
-pub use noise::{LabelNoise, NoiseKind, NoisyLabels, read_labels};
+pub use noise::{LabelNoise, NoiseKind, NoisyLabels, digest_of_labels, read_labels};
 pub use omniglot::{Characters, load_omniglot};
 pub use other_people::check_other_people;
 pub use split::{Split, SplitSizes, split};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use ss_seed::Stream;
 
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 use crate::image_set::{check_classes, check_labels};
 use crate::random_share::random_share;
 
@@ -171,6 +172,13 @@ impl NoisyLabels {
         let count = wrong.iter().filter(|&&w| w).count();
         Self { realized_rate: count as f64 / labels.len() as f64, labels, wrong }
     }
+}
+
+/// A digest of labels (FNV-1a over whole labels, 64 bits): which copy of a file a result was computed on.
+pub fn digest_of_labels(labels: &[u32]) -> u64 {
+    let mut digest = Fnv::new();
+    digest.add(labels.iter().copied());
+    digest.value()
 }
 
 /// Reads labels from a text file: one class number a line, line `i` for row `i` of the published training set

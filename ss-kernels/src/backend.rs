@@ -74,17 +74,6 @@ impl Backend {
         }
     }
 
-    /// The operand of a matrix product: `x` in `bf16` on [`Backend::CandleBf16`], `x` itself on the others.
-    ///
-    /// # Errors
-    /// Those of the conversion.
-    pub fn narrowed(self, x: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Kernels | Self::Candle => Ok(x.clone()),
-            Self::CandleBf16 => half(x),
-        }
-    }
-
     /// [`conv2d_folded`](crate::conv2d_folded) on this backend. On [`Backend::CandleBf16`] the convolution is `bf16`, what
     /// follows it is computed in `f32`, and the result is `bf16`.
     ///

@@ -9,8 +9,8 @@ use crate::spec::{InputShape, NetworkSpec};
 impl NetworkSpec {
     /// Multiply-add pairs of one image's forward pass, convolutions and linear layers (normalisation,
     /// activations, gates' products and pooling not counted); 0 for a network that reads tokens
-    /// ([`GptConfig::multiply_adds`]). A training
-    /// step takes about three times as many: forward, input gradients and weight gradients.
+    /// ([`GptConfig::multiply_adds`]). A training step takes about three times as many: forward, input
+    /// gradients and weight gradients.
     ///
     /// ```
     /// use ss_models::{InputShape, NetworkSpec};

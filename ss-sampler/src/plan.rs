@@ -99,7 +99,7 @@ impl EpochPlan {
     /// weights and `m = n` the plan is [`shuffled`](Self::shuffled), bit for bit.
     ///
     /// # Errors
-    /// `m` is zero; more than 2^40 examples; an example with 2^24 draws or more.
+    /// `m` is zero or more than 2^40; more than 2^40 examples; an example with 2^24 draws or more.
     pub fn systematic(weights: &Weights, m: usize, stream: Stream, epoch: u64) -> Result<Self> {
         check_sizes(weights.len(), m)?;
         let stream = stream.index(epoch);
@@ -120,7 +120,7 @@ impl EpochPlan {
     /// weight zero are never drawn. Drawing all `n` of positive weights gives [`shuffled`](Self::shuffled).
     ///
     /// # Errors
-    /// `m` is zero; more than 2^40 examples; fewer than `m` examples with positive weight.
+    /// `m` is zero or more than 2^40; more than 2^40 examples; fewer than `m` examples with positive weight.
     pub fn without_replacement(weights: &Weights, m: usize, stream: Stream, epoch: u64) -> Result<Self> {
         check_sizes(weights.len(), m)?;
         let stream = stream.index(epoch);
@@ -260,6 +260,9 @@ impl PlanState {
     }
 }
 
+/// Draws of one epoch, 8 TiB of them.
+const MAX_DRAWS: usize = 1 << 40;
+
 fn check_sizes(examples: usize, draws: usize) -> Result<()> {
     if draws == 0 {
         return Err(Error::Empty { what: "epoch plan".into() });
@@ -270,6 +273,15 @@ fn check_sizes(examples: usize, draws: usize) -> Result<()> {
             found: examples as u64,
             limit: Draw::MAX_EXAMPLES as u64,
             remedy: "plan each part of the dataset on its own",
+        });
+    }
+    // More would not be refused by the allocator but end the program.
+    if draws > MAX_DRAWS {
+        return Err(Error::TooMany {
+            what: "draws",
+            found: draws as u64,
+            limit: MAX_DRAWS as u64,
+            remedy: "draw fewer and more epochs",
         });
     }
     Ok(())

@@ -344,3 +344,12 @@ fn bad_sizes_are_refused() {
     let error = EpochPlan::systematic(&one, 1 << 24, stream(1), 0).unwrap_err().to_string();
     assert!(error.contains("draws of one example"), "{error}");
 }
+
+#[test]
+fn an_absurd_number_of_draws_is_refused_and_not_allocated() {
+    let weights = Weights::new(vec![1.0, 2.0]).unwrap();
+    for mode in MODES {
+        let error = EpochPlan::draw(mode, &weights, usize::MAX, stream(0), 0).unwrap_err();
+        assert!(matches!(error, Error::TooMany { what: "draws", .. }), "{error}");
+    }
+}

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use ss_approx::{RandomResizedCrop, View};
-use ss_cli::progress::print;
 use ss_cli::{FolderExperiment, Recipe, ValidationLabels};
 use ss_data::{FileDataset, LabelNoise, NoiseKind, OpenFolder};
 use ss_models::NetworkSpec;
@@ -187,10 +186,10 @@ impl FolderSettings {
         let sizes = [train_size.map(|size| size.saturating_add(validation_size)), test_size];
         let dataset = FileDataset::open(&self.source.folder(&self.run.out, sizes)?, self.open)?;
         for (path, reason) in &dataset.skipped {
-            print(&format!("left out: {}: {reason}", path.display()));
+            eprintln!("left out: {}: {reason}", path.display());
         }
         if !dataset.skipped.is_empty() {
-            print(&format!("images left out: {}", dataset.skipped.len()));
+            eprintln!("images left out: {}", dataset.skipped.len());
         }
         Ok(dataset)
     }

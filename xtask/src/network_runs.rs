@@ -93,15 +93,17 @@ impl NetworkRuns<'_> {
         uniform: &TimedUniformRun,
         found: &Found,
     ) -> Result<(bool, MethodResult)> {
-        let baseline = || self.judge(Method::Ss, &uniform.run.run, uniform.seconds);
-        let Some(params) = found.rule() else { return Ok((false, baseline()?)) };
+        let baseline = |seconds| self.judge(Method::Ss, &uniform.run.run, seconds);
+        let Some(params) = found.rule() else { return Ok((false, baseline(uniform.seconds)?)) };
         let trainer = self.setup.trainer()?;
         let weights = rank(self.setup.spec, &uniform.run.features)?.weights(params)?;
         let rule =
             method::train_under(&trainer, self.setup, &uniform.run, params, &weights, &mut self.show())?;
+        // Of the uniform run too, which gave the features, and of a training that was not kept.
+        let seconds = uniform.seconds + rule.seconds;
         let result = match rule.training.filter(|_| rule.kept) {
-            Some(Timed { run, seconds }) => self.judge(Method::Ss, &run, seconds)?,
-            None => baseline()?,
+            Some(Timed { run, .. }) => self.judge(Method::Ss, &run, seconds)?,
+            None => baseline(seconds)?,
         };
         Ok((rule.kept, result))
     }

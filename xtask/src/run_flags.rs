@@ -172,6 +172,10 @@ pub(crate) fn rates(given: &[f64], check: impl Fn(f64) -> Result<()>) -> Result<
 
 /// What a search costs beside the training of its choice, in units of one full training: all trials, and the other finalists.
 pub(crate) fn search_work(recipe: &Recipe) -> f64 {
-    let trials = recipe.trials as f64 * recipe.trial_epochs / recipe.train.epochs as f64;
-    trials + recipe.finalists as f64 - 1.0
+    trial_work(recipe) + recipe.finalists as f64 - 1.0
+}
+
+/// What all trials of a search cost, in the same units.
+pub(crate) fn trial_work(recipe: &Recipe) -> f64 {
+    recipe.trials as f64 * recipe.trial_epochs / recipe.train.epochs as f64
 }

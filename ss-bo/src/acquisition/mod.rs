@@ -27,9 +27,8 @@ pub enum Acquisition {
         /// Weight of the deviation, positive.
         beta: f64,
     },
-    /// Thompson sampling: maximise one function drawn from the posterior. Each trial draws another,
-    /// which spreads
-    /// trials in flight by itself.
+    /// Thompson sampling: maximise one function drawn from the posterior. Each trial draws another, which
+    /// spreads trials in flight by itself.
     Thompson,
 }
 
@@ -95,9 +94,8 @@ impl Criterion<'_> {
 
 impl Acquisition {
     /// The value at posterior `mean` and deviation `std` (positive) against `incumbent`, all on the
-    /// standardised scale,
-    /// and its derivatives by mean and deviation. Thompson sampling is not a function of these two; its value
-    /// here is the mean, what a draw is on average.
+    /// standardised scale, and its derivatives by mean and deviation. Thompson sampling is not a function of
+    /// these two; its value here is the mean, what a draw is on average.
     pub fn value(self, mean: f64, std: f64, incumbent: f64) -> (f64, f64, f64) {
         match self {
             Self::LogEi | Self::LogNoisyEi => log_ei(mean, std, incumbent),

@@ -27,8 +27,7 @@ use config::ValidConfig;
 /// The user's designs are evaluated first, then scrambled Sobol points, then the model's suggestions. Trials in
 /// flight are taken into account (the process is conditioned on its own mean there), and so are failed
 /// ones (one posterior deviation worse than that). Suggestions are a function of the settings and of the
-/// trials recorded;
-/// the number of threads does not matter.
+/// trials recorded; the number of threads does not matter.
 ///
 /// ```
 /// use ss_bo::{BayesOpt, BoConfig, Optimizer, Outcome};
@@ -54,8 +53,6 @@ pub struct BayesOpt {
     completed: Vec<usize>,
     /// The model at the latest suggestion: saves work, decides nothing.
     model: Option<Surrogate>,
-    /// Designs to evaluate before anything else: the settings' and those enqueued later.
-    designs: Vec<Vec<f64>>,
 }
 
 /// Quasi-random points tried before the space counts as used up.
@@ -92,9 +89,8 @@ impl BayesOpt {
     ///
     /// `projection` maps any point of the cube to its canonical representative in the cube (same length,
     /// `projection(projection(x)) = projection(x)`), where points with the same representative are the
-    /// same design. The model
-    /// sees canonical points only, no two suggestions share one, and all suggestions but the user's own
-    /// designs are canonical.
+    /// same design. The model sees canonical points only, no two suggestions share one, and all suggestions but
+    /// the user's own designs are canonical.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`], also when the projection returns something that is not a point of the cube
@@ -103,7 +99,7 @@ impl BayesOpt {
         let bo = Self::build(dim, config, Some(projection))?;
         let sobol = Sobol::new(dim, Seed::new(bo.config.seed).stream("projection-check"));
         let probes = (0..16).map(|i| sobol.point(i));
-        for x in bo.designs.iter().cloned().chain(probes) {
+        for x in bo.config.startup.iter().cloned().chain(probes) {
             let once = bo.space.canonical(&x);
             check_point(&once, dim, || format!("the projection of {x:?}"))?;
             let twice = bo.space.canonical(&once);
@@ -120,25 +116,14 @@ impl BayesOpt {
 
     fn build(dim: usize, config: BoConfig, projection: Option<Projection>) -> Result<Self> {
         let config = config.check(dim)?;
-        let designs = config.startup.clone();
         let space = Space::new(dim, projection);
         let (ledger, canonical, completed) = (Ledger::default(), Vec::new(), Vec::new());
-        Ok(Self { config, space, ledger, canonical, completed, model: None, designs })
+        Ok(Self { config, space, ledger, canonical, completed, model: None })
     }
 
     /// The settings.
     pub fn config(&self) -> &BoConfig {
         &self.config
-    }
-
-    /// Adds a design to evaluate before the optimiser's own suggestions, after those enqueued earlier.
-    ///
-    /// # Errors
-    /// When `x` is not a point of the cube.
-    pub fn enqueue(&mut self, x: Vec<f64>) -> Result<()> {
-        check_point(&x, self.space.dim(), || "the enqueued design".to_owned())?;
-        self.designs.push(x);
-        Ok(())
     }
 
     /// The model fitted to the completed trials; `None` before the first.
@@ -199,9 +184,8 @@ impl BayesOpt {
         Ok(ranked.into_iter().find(|x| self.is_new(x, self.config.min_distance)))
     }
 
-    /// How much the best next trial is expected to improve on the best posterior mean, whatever the
-    /// acquisition that
-    /// chooses it; `None` before the first completed trial.
+    /// How much the best next trial is expected to improve on the best posterior mean, whatever the acquisition
+    /// that chooses it; `None` before the first completed trial.
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`], as for [`surrogate`](Self::surrogate).
@@ -251,7 +235,8 @@ impl Optimizer for BayesOpt {
     }
 
     fn ask(&mut self) -> Result<Suggestion> {
-        let design = self.designs.iter().find(|x| self.is_new(&self.space.canonical(x), SAME)).cloned();
+        let design =
+            self.config.startup.iter().find(|x| self.is_new(&self.space.canonical(x), SAME)).cloned();
         if let Some(x) = design {
             return Ok(self.open(x, Origin::Enqueued));
         }

@@ -175,8 +175,8 @@ impl Surrogate {
     }
 
     /// The processes as they would be if each running trial came out at its posterior mean, and each failed
-    /// or pruned one a
-    /// posterior deviation worse: neither is suggested again, and neither distorts the model elsewhere.
+    /// or pruned one a posterior deviation worse: neither is suggested again, and neither distorts the model
+    /// elsewhere.
     pub(super) fn condition_on_open_trials(
         &self,
         trials: &[Trial],

@@ -69,11 +69,11 @@ pub(crate) struct Fitted {
     pub(crate) report: FitReport,
 }
 
-/// Fits the same observations on several scales and keeps the most probable one: the posterior density of
-/// its hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. The first
-/// candidate is kept unless another is [`MARGIN`] more probable. At least one candidate; all have the same points
-/// and the same order of scores. `draws` asks for so many other
-/// hyper-parameters from the Laplace approximation of their posterior.
+/// Fits the same observations on several scales and keeps the most probable one: the posterior density of its
+/// hyper-parameters times the derivatives of the map to that scale, whose logarithms come with the data. The
+/// first candidate is kept unless another is [`MARGIN`] more probable. At least one candidate; all have the
+/// same points and the same order of scores. `draws` asks for so many other hyper-parameters from the Laplace
+/// approximation of their posterior.
 pub(crate) fn fit_best(
     candidates: Vec<(Dataset, Vec<f64>)>,
     priors: &Priors,

@@ -125,9 +125,8 @@ pub struct Priors {
     pub length_scale: InverseGamma,
     /// Signal variance.
     pub signal: LogNormal,
-    /// Noise variance. A fit that explains nearly everything as noise stops searching; the rate keeps
-    /// it from that until
-    /// the data insist.
+    /// Noise variance. A fit that explains nearly everything as noise stops searching; the rate keeps it from
+    /// that until the data insist.
     pub noise: Gamma,
     /// Smallest noise variance, keeps the covariance well conditioned.
     pub noise_floor: f64,

@@ -14,10 +14,8 @@ const FEATURES: usize = 512;
 /// One function drawn from a process's posterior, with its gradient: Thompson sampling maximises it.
 ///
 /// The prior draw is a sum of random Fourier features (Rahimi and Recht 2007), corrected on the data by
-/// Matheron's rule
-/// (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process Posteriors"), so the draw is
-/// exact at
-/// the data and approximate in the prior's tails between them.
+/// Matheron's rule (Wilson et al. 2020, "Efficiently Sampling Functions from Gaussian Process Posteriors"),
+/// so the draw is exact at the data and approximate in the prior's tails between them.
 #[derive(Clone, Debug)]
 pub struct SamplePath<'a> {
     gp: &'a GaussianProcess,

@@ -1,21 +1,19 @@
 //! The study as a journal of lines, in the format of Optuna's `JournalFileBackend`.
 //!
 //! Each line is one JSON object, one operation; a study is what results from applying all lines in order.
-//! Lines are
-//! only ever appended, so several processes can share a file under a lock, a killed process loses at most the
-//! line it was writing, and Optuna (with its dashboard) opens the same file. This module only maps
-//! operations to lines and back; files and locks are the caller's.
+//! Lines are only ever appended, so several processes can share a file under a lock, a killed process loses
+//! at most the line it was writing, and Optuna (with its dashboard) opens the same file. This module only
+//! maps operations to lines and back; files and locks are the caller's.
 //!
-//! The protocol of one process, under the file's lock: read all lines, [`replay`] them, bring an optimiser
-//! to that
-//! state with [`Optimizer::replay`](crate::Optimizer::replay), `ask`, append [`ask_records`]. Release the
-//! lock, evaluate (with [`report_records`] along the way, where trials are stopped early), then append
+//! The protocol of one process, under the file's lock: read all lines, [`replay`] them, bring an optimiser to
+//! that state with [`Optimizer::replay`](crate::Optimizer::replay), `ask`, append [`ask_records`]. Release
+//! the lock, evaluate (with [`report_records`] along the way, where trials are stopped early), then append
 //! [`tell_records`] under the lock. Suggestions are functions of the record, so a run that continues from the
 //! file goes on with the suggestion that an uninterrupted run would have made.
 //!
 //! Parameters are called by name in the file, are real numbers in `[0, 1]`, and the study's direction is
-//! *maximise*. What Optuna
-//! has no field for is kept in user attributes: `origin` and `reason` of a trial, `variance` of a score.
+//! *maximise*. What Optuna has no field for is kept in user attributes: `origin` and `reason` of a trial,
+//! `variance` of a score.
 //!
 //! ```
 //! use ss_bo::journal::{Operation, JournalRecord, ask_records, replay, tell_records, timestamp};

@@ -159,9 +159,8 @@ impl JournalRecord {
         Self { worker: worker.to_owned(), operation }
     }
 
-    /// The record as one line of JSON, without the line's end. [`Operation::Other`] has no fields of
-    /// its own and
-    /// becomes an empty study attribute.
+    /// The record as one line of JSON, without the line's end. [`Operation::Other`] has no fields of its own
+    /// and becomes an empty study attribute.
     pub fn encode(&self) -> String {
         let attribute = |key: &str, value: &Value| {
             let mut map = Map::new();

@@ -34,9 +34,8 @@ pub struct Study {
     pub intermediates: Vec<BTreeMap<u64, f64>>,
     /// The number that the next trial of the journal (of any study) will have.
     pub next_journal_id: u64,
-    /// Bytes of the text that are complete lines. Less than its length when the last write was cut
-    /// short: truncate the file
-    /// to this length before appending.
+    /// Bytes of the text that are complete lines. Less than its length when the last write was cut short:
+    /// truncate the file to this length before appending.
     pub complete_bytes: usize,
 }
 
@@ -144,10 +143,9 @@ pub fn study_attributes(text: &str, name: &str) -> Result<BTreeMap<String, Value
 /// Replays the text of a journal for the study `name` with parameters `names`, in the order of the
 /// coordinates. A last line without its line end is the remains of a write that was cut short, and ignored.
 ///
-/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already
-/// finished are ignored, as
-/// Optuna does: two processes may race. A trial that lacks a parameter (it waits in Optuna's queue) is a
-/// failed one at the centre of the cube.
+/// Trials of other studies in the file are skipped. Operations on trials that are unknown or already finished
+/// are ignored, as Optuna does: two processes may race. A trial that lacks a parameter (it waits in Optuna's
+/// queue) is a failed one at the centre of the cube.
 ///
 /// # Errors
 /// [`JournalError`]: a malformed line, no such study, or a study with another direction or other parameters.

@@ -11,8 +11,7 @@ use crate::optimizer::Optimizer;
 use crate::trial::{Origin, Outcome, Recommendation, Suggestion, Trial, TrialId};
 
 /// The (1+1) evolution strategy with the one-fifth success rule: mutate the best point, widen the mutation
-/// after
-/// a success and narrow it after a failure, so that one in five succeeds (Kern et al. 2004, "Learning
+/// after a success and narrow it after a failure, so that one in five succeeds (Kern et al. 2004, "Learning
 /// probability distributions in continuous evolutionary algorithms", section 3.1).
 #[derive(Clone, Debug)]
 pub struct EvolutionStrategy {

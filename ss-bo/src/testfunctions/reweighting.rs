@@ -1,11 +1,10 @@
 //! A synthetic reweighting problem: ten parameters of a piecewise-linear rule decide how much each of 1,000
-//! examples
-//! counts, 40% of which are bad, and the score is what a learner would get out of the weighted set.
+//! examples counts, 40% of which are bad, and the score is what a learner would get out of the weighted set.
 //!
 //! Two noisy features tell bad examples apart. The first two parameters mix the features' ranks to one
-//! coordinate; three
-//! place the inner knots of a rule on it, five its values. Like its real counterpart the objective is
-//! flat in places, invariant in others (scaling the values changes nothing), and has a few good basins.
+//! coordinate; three place the inner knots of a rule on it, five its values. Like its real counterpart the
+//! objective is flat in places, invariant in others (scaling the values changes nothing), and has a few good
+//! basins.
 
 use std::sync::OnceLock;
 

@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if !unique {
         text += "; identifiers are neither in order nor few: not checked to be unique";
     }
-    print(&(text + "\n"));
+    print(&(text + "\n"))?;
     Ok(())
 }
 
@@ -109,7 +109,7 @@ fn exact(args: &Args, sampler: &Sampler, table: in_memory::Table) -> Result<()> 
         save(path, &refitted)?;
     }
     let text = summary(weights.len() as u64, weights.effective_sample_size(), weights.positive() as u64);
-    print(&format!("{text}; written to {}; ranks are exact\n", args.out.display()));
+    print(&format!("{text}; written to {}; ranks are exact\n", args.out.display()))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use ss_data::{ID_COLUMN, IndexFormat, PROBABILITY_COLUMN, TableInput, write_indi
 use ss_sampler::{Draw, DrawMode, EpochPlan, Remainder, Weights};
 use ss_seed::Seed;
 
-use super::input::InputArgs;
+use super::input::{InputArgs, check_not_read};
 
 /// Flags of `draw`.
 #[derive(clap::Args)]
@@ -101,6 +101,9 @@ pub(crate) struct Part {
 
 pub(crate) fn run(args: Args) -> Result<()> {
     let format = args.plan.format(&args.out)?;
+    if !is_stdout(&args.out) {
+        check_not_read("--out", &args.out, args.weights.iter().map(PathBuf::as_path))?;
+    }
     let input = args.input.open(&args.weights)?;
     let column = args.column.clone().unwrap_or_else(|| weight_column(&input));
     let weights = input.numbers(&column).map_err(anyhow::Error::from).and_then(|tau| Ok(Weights::new(tau)?));
@@ -119,7 +122,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if is_stdout(&args.out) {
         eprint!("{report}");
     } else {
-        print(&report);
+        print(&report)?;
     }
     Ok(())
 }

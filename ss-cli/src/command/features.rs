@@ -7,7 +7,7 @@ use ss_cli::from_logits::{LogitColumns, write_features};
 use ss_cli::progress::print;
 use ss_features::FeatureKind;
 
-use super::input::InputArgs;
+use super::input::{InputArgs, check_not_read};
 
 /// Flags of `features`.
 #[derive(clap::Args)]
@@ -37,11 +37,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
+    check_not_read("--out", &args.out, args.inputs.iter().map(PathBuf::as_path))?;
     let input = args.input.open(&args.inputs)?;
     let (hidden_norm, id) = (args.hidden_norm.as_deref(), args.id.as_deref());
     let columns = LogitColumns::find(&input, &args.logits, &args.labels, hidden_norm, id)?;
     let rows = write_features(&input, &columns, &args.out)?;
     let names = FeatureKind::ALL.map(FeatureKind::name).join(", ");
-    print(&format!("{rows} examples: {names}; written to {}\n", args.out.display()));
+    print(&format!("{rows} examples: {names}; written to {}\n", args.out.display()))?;
     Ok(())
 }

@@ -94,12 +94,10 @@ impl ShardArgs {
     /// Refuses to write `out` over a file that is read (one of `others`, too), and into a folder of shards, whose next reading
     /// would take it for one of them.
     pub(crate) fn check_output(&self, flag: &str, out: &Path, others: &[&Path]) -> Result<()> {
-        let Some(target) = place_of(out) else { return Ok(()) };
         let read = Shards::files(&self.shards)?;
         let read = read.iter().chain(&self.features).map(PathBuf::as_path).chain(others.iter().copied());
-        if let Some(path) = read.into_iter().find(|path| place_of(path).as_ref() == Some(&target)) {
-            bail!("{flag}: {} is read as well; choose another file", path.display());
-        }
+        check_not_read(flag, out, read)?;
+        let Some(target) = place_of(out) else { return Ok(()) };
         let folder =
             self.shards.iter().find(|path| path.is_dir() && place_of(path).as_deref() == target.parent());
         if let Some(folder) = folder.filter(|_| TableFormat::of_name(out).is_some()) {
@@ -120,6 +118,21 @@ impl ShardArgs {
             files.into_iter().map(|file| self.input.open(&[file])).collect::<Result<_>>()?
         };
         Ok(Shards::new(inputs)?)
+    }
+}
+
+/// Refuses to write `out` over one of the files that are read. `-` is no file.
+pub(super) fn check_not_read<'a>(
+    flag: &str,
+    out: &Path,
+    read: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    let Some(target) = place_of(out) else { return Ok(()) };
+    let is_file = |path: &&Path| path.as_os_str() != "-";
+    let over = |path: &&Path| place_of(path).as_ref() == Some(&target);
+    match read.into_iter().filter(is_file).find(over) {
+        Some(path) => bail!("{flag}: {} is read as well; choose another file", path.display()),
+        None => Ok(()),
     }
 }
 

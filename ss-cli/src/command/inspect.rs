@@ -15,7 +15,7 @@ use ss_features::FeatureKind;
 use ss_sampler::Weights;
 
 use super::draw::weight_column;
-use super::input::InputArgs;
+use super::input::{InputArgs, check_not_read};
 use super::study::now;
 
 /// Flags of `inspect`.
@@ -60,6 +60,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let subject = Subject::recognise(&args.path)?;
     if !matches!(subject, Subject::Weights(..)) && (args.column.is_some() || !args.columns.is_empty()) {
         bail!("--column and --columns are for weights, but {} holds none", args.path.display());
+    }
+    if let (Some(svg), Subject::Sampler(path) | Subject::Study(path) | Subject::Weights(path, _)) =
+        (&args.svg, &subject)
+    {
+        let read = std::iter::once(path).chain(&args.features).map(PathBuf::as_path);
+        check_not_read("--svg", svg, read)?;
     }
     match &subject {
         Subject::Sampler(path) => sampler(&args, path),
@@ -224,7 +230,7 @@ fn show(
     if args.json {
         let mut value = serde_json::to_value(facts)?;
         (value["kind"], value["path"]) = (json!(kind), json!(path));
-        print(&format!("{value}\n"));
+        print(&format!("{value}\n"))?;
         return Ok(());
     }
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
@@ -232,6 +238,6 @@ fn show(
     if let Some(svg) = &args.svg {
         out += &format!("\nPicture written to {}\n", svg.display());
     }
-    print(&out);
+    print(&out)?;
     Ok(())
 }

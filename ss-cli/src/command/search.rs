@@ -50,7 +50,8 @@ pub(crate) struct Args {
     /// Validation images
     #[arg(long)]
     val_size: Option<usize>,
-    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18, wrn-DEPTH-WIDTH, six-conv
+    /// Network: resnet8, resnet8-W1-W2-W3, resnet20, resnet18 to resnet101, mobilenet-v2, seresnext50-32x4d,
+    /// wrn-DEPTH-WIDTH, six-conv
     #[arg(long)]
     network: Option<NetworkSpec>,
     /// Epochs of a full training
@@ -163,7 +164,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         "{summary}\nWritten to {}: sampler.json, weights.parquet, features.parquet, rule.svg, summary.md, report.html; the \
          trials are in study.log\n",
         args.out.display()
-    ));
+    ))?;
     Ok(())
 }
 
@@ -270,26 +271,8 @@ fn summary(
         outcome.trials.len(),
         outcome.cost,
     );
-    let rejected =
-        results.iter().filter_map(|r| r.search.as_ref()).find_map(|s| s.final_gain.map(|gain| (s, gain)));
     if outcome.choice.trial == 0 {
-        out += &match rejected {
-            Some((found, gain)) => format!(
-                "Chosen: uniform sampling. The best rule ({}) gained {:+.4} +- {:.4} ({}) in its trial, but the model \
-                 trained under it was not clearly more accurate than the baseline on the validation set \
-                 ({:+.2} points).\n\n",
-                found.chosen,
-                found.gain,
-                found.standard_error,
-                recipe.score,
-                100.0 * gain
-            ),
-            None => format!(
-                "Chosen: uniform sampling. The rule that the search recommends did not gain more than {} standard errors over it on the validation \
-                 set.\n\n",
-                recipe.caution
-            ),
-        };
+        out += &uniform_in_words(recipe, results);
     } else {
         out += &format!(
             "Chosen: {} (trial {}), {} {:+.4} +- {:.4} over uniform sampling on the validation set.\n\n",
@@ -306,4 +289,26 @@ fn summary(
         out += &format!("| {} | {:.2} | {:.2} |\n", result.method, result.top1_last, result.top1_best);
     }
     Ok(out)
+}
+
+/// Why uniform sampling was chosen.
+fn uniform_in_words(recipe: &Recipe, results: &[MethodResult]) -> String {
+    let Some(found) = results.iter().find_map(|result| result.search.as_ref()) else { return String::new() };
+    let best = format!(
+        "Chosen: uniform sampling. The best rule ({}) gained {:+.4} +- {:.4} ({}) in its trial, but",
+        found.chosen, found.gain, found.standard_error, recipe.score
+    );
+    match found.final_gain {
+        Some(gain) => format!(
+            "{best} the model trained under it was not clearly more accurate than the baseline on the validation set \
+             ({:+.2} points).\n\n",
+            100.0 * gain
+        ),
+        None if found.diverged() => format!("{best} the training under it diverged.\n\n"),
+        None => format!(
+            "Chosen: uniform sampling. The rule that the search recommends did not gain more than {} standard errors \
+             over it on the validation set.\n\n",
+            recipe.caution
+        ),
+    }
 }

@@ -102,7 +102,7 @@ fn report(sketch: &Sketch, out: &Path) -> Result<()> {
         },
     };
     let (rows, files) = (sketch.rows(), sketch.inputs().len());
-    print(&format!("pass `{pass}`: {rows} rows of {files} files; written to {}; {next}\n", out.display()));
+    print(&format!("pass `{pass}`: {rows} rows of {files} files; written to {}; {next}\n", out.display()))?;
     Ok(())
 }
 

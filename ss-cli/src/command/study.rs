@@ -164,7 +164,7 @@ fn new(args: NewArgs) -> Result<()> {
         status.budget,
         study.ids().len(),
         status.trials.len()
-    ));
+    ))?;
     Ok(())
 }
 
@@ -211,37 +211,52 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
         }
     };
     let draw = part.as_ref().zip(format);
-    if let Err(error) = write_trial(&args, &study, &trial, draw) {
-        study.give_back(trial.id)?;
-        return Err(error);
-    }
-    if let LeaseHistory::TakenOver(other) = &trial.history {
-        eprintln!("trial {} was abandoned by {other}", trial.id);
-    }
-    if args.json {
-        let (taken_from, renewed) = match &trial.history {
-            LeaseHistory::TakenOver(other) => (Some(other), false),
-            history => (None, *history == LeaseHistory::Renewed),
-        };
-        let mut line = json!({
-            "trial": trial.id,
-            "name": trial.name,
-            "worker": worker,
-            "lease_until": now.as_secs_f64() + args.lease,
-            "renewed": renewed,
-            "taken_over_from": taken_from,
-            "effective_sample_size": trial.weights.effective_sample_size(),
-            "weights": args.weights,
-            "draw": args.draw,
-        });
-        if let Some(part) = part {
-            line["fingerprint"] = part.fingerprint.into();
+    let handed_over = write_trial(&args, &study, &trial, draw).and_then(|()| {
+        if let LeaseHistory::TakenOver(other) = &trial.history {
+            eprintln!("trial {} was abandoned by {other}", trial.id);
         }
-        print(&format!("{line}\n"));
-    } else {
-        print(&format!("{}\n", trial.id));
+        Ok(print(&answer(&args, &worker, now, &trial, part.as_ref()))?)
+    });
+    match handed_over {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Nobody knows that it was lent.
+        Err(error) => Err(match study.give_back(trial.id) {
+            Ok(()) => error,
+            Err(reason) => error.context(format!("trial {} could not be given back ({reason})", trial.id)),
+        }),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// What is printed of a trial that is lent: its number, or a JSON object.
+fn answer(
+    args: &SuggestArgs,
+    worker: &str,
+    now: Duration,
+    trial: &SuggestedTrial,
+    part: Option<&Part>,
+) -> String {
+    if !args.json {
+        return format!("{}\n", trial.id);
+    }
+    let (taken_from, renewed) = match &trial.history {
+        LeaseHistory::TakenOver(other) => (Some(other), false),
+        history => (None, *history == LeaseHistory::Renewed),
+    };
+    let mut line = json!({
+        "trial": trial.id,
+        "name": trial.name,
+        "worker": worker,
+        "lease_until": now.as_secs_f64() + args.lease,
+        "renewed": renewed,
+        "taken_over_from": taken_from,
+        "effective_sample_size": trial.weights.effective_sample_size(),
+        "weights": args.weights,
+        "draw": args.draw,
+    });
+    if let Some(part) = part {
+        line["fingerprint"] = part.fingerprint.as_str().into();
+    }
+    format!("{line}\n")
 }
 
 /// Writes the files of a trial that were asked for.
@@ -297,9 +312,9 @@ fn only_column(path: &Path) -> Result<Vec<f64>> {
 fn status(args: ShowArgs) -> Result<()> {
     let status = open(&args.dir)?.status(now())?;
     if args.json {
-        print(&format!("{}\n", serde_json::to_string(&status)?));
+        print(&format!("{}\n", serde_json::to_string(&status)?))?;
     } else {
-        print(&status.in_words());
+        print(&status.in_words())?;
     }
     Ok(())
 }
@@ -307,9 +322,9 @@ fn status(args: ShowArgs) -> Result<()> {
 fn best(args: BestArgs) -> Result<()> {
     let best = open(&args.show.dir)?.best(args.caution)?;
     if args.show.json {
-        print(&format!("{}\n", serde_json::to_string(&best)?));
+        print(&format!("{}\n", serde_json::to_string(&best)?))?;
     } else {
-        print(&best.in_words());
+        print(&best.in_words())?;
     }
     Ok(())
 }
@@ -339,7 +354,7 @@ fn export(args: ExportArgs) -> Result<()> {
     print(&format!(
         "{summary}\nWritten to {}: sampler.json, weights.parquet, rule.svg, summary.md\n",
         args.out.display()
-    ));
+    ))?;
     Ok(())
 }
 

@@ -220,8 +220,8 @@ impl<'a> Setup<'a> {
 /// says so.
 ///
 /// # Errors
-/// [`Error::InvalidSetting`] before any training, for a score or a method that the task does not have too; then errors of training and of
-/// [`search`](crate::search::search).
+/// [`Error::InvalidSetting`] before any training, also for a score or a method that the task does not have; then errors of training and
+/// of [`search`](crate::search::search).
 pub fn run(setup: Setup, methods: &[Method], mut observe: impl FnMut(Event)) -> Result<Outcome> {
     let Setup { experiment, recipe, .. } = setup;
     let trainer = setup.trainer()?;

@@ -47,6 +47,18 @@ pub struct SearchSummary {
     pub trials: Vec<TrialRecord>,
 }
 
+impl SearchSummary {
+    /// How many rules were trained in full: none where no rule was clearly better than uniform sampling in its trial.
+    pub fn trained(&self) -> usize {
+        if self.final_gain.is_some() || self.diverged() { self.finalists } else { 0 }
+    }
+
+    /// Whether a rule was clearly better in its trial, but no training under it came to an end.
+    pub fn diverged(&self) -> bool {
+        !self.kept && self.final_gain.is_none() && self.gain > 0.0
+    }
+}
+
 /// Searches a rule from the uniform run of the experiment.
 ///
 /// # Errors

@@ -8,9 +8,6 @@ use super::palette::{INK, WRONG, colour};
 use super::panel::{Area, Drawn, Heading, axes, digits};
 use crate::search::TrialRecord;
 
-/// The name of a candidate that the optimiser chose; all others are start-up shapes.
-const MODEL: &str = "model";
-
 /// Space beside the plot: scores have more digits than ranks.
 const WIDER_SIDE: u32 = 64;
 
@@ -49,7 +46,7 @@ pub(super) fn draw(
     for (number, trial) in trials.iter().enumerate() {
         let at = |score: f64| (x(number), score.max(low));
         match (trial.score, trial.pruned) {
-            (Some(score), _) if trial.name == MODEL => {
+            (Some(score), _) if trial.name == TrialRecord::MODEL => {
                 chart.draw_series([Circle::new(at(score), 3, colour(1.0).filled())])?;
             }
             (Some(score), _) => {
@@ -109,7 +106,7 @@ mod tests {
 
     fn trials(scores: &[Option<f64>]) -> Vec<TrialRecord> {
         let trial = |score: &Option<f64>| TrialRecord {
-            name: MODEL.into(),
+            name: TrialRecord::MODEL.into(),
             point: Vec::new(),
             score: *score,
             pruned: None,

@@ -288,3 +288,31 @@ fn a_record_survives_its_file() {
     // Parameters of another rule.
     refused(|value| value["view"]["params"]["inner_knots"] = json!([0.5]));
 }
+
+#[test]
+fn the_uniform_run_is_counted_once() {
+    let mut record = record("digits", true, true);
+    // 2 s of the uniform run, 5 s of two finalists.
+    record.ss.train_seconds = 7.0;
+    let settings = json!({});
+    let page = |record: &SearchRecord| {
+        let provenance = provenance("digits");
+        let page = SearchPage { record, settings: &settings, provenance: &provenance }.html().unwrap();
+        let cells = |row: ElementRef| row.text().collect::<Vec<_>>().join("|");
+        select(&Html::parse_document(&page), "tbody tr").into_iter().map(cells).collect::<Vec<String>>()
+    };
+    let rows = page(&record);
+    assert!(rows.contains(&"the uniform run (the baseline)|1.00|2.0".into()), "{rows:?}");
+    assert!(rows.contains(&"trainings under 2 rules, one of them kept|2.00|5.0".into()), "{rows:?}");
+    // A rule under which training diverged cost its training too, and is not one that gained nothing.
+    if let Some(search) = &mut record.ss.search {
+        (search.kept, search.final_gain, search.finalists) = (false, None, 1);
+    }
+    assert!(page(&record).contains(&"a training under the rule, not kept|1.00|5.0".into()));
+    assert!(record.verdict().contains("diverged"), "{}", record.verdict());
+    if let Some(search) = &mut record.ss.search {
+        search.gain = 0.0;
+    }
+    assert!(!page(&record).iter().any(|row| row.contains("training under")));
+    assert!(record.verdict().contains("no rule gained"), "{}", record.verdict());
+}

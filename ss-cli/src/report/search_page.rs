@@ -120,13 +120,11 @@ impl SearchRecord {
     }
 
     fn cost_table(&self) -> DataTable {
-        let kept = self.ss.search.as_ref().is_some_and(|search| search.kept);
-        let trained = self.ss.search.as_ref().is_some_and(|search| search.final_gain.is_some());
         let seconds = |seconds: f64| format!("{seconds:.1}");
-        let one = self.baseline.as_ref().map(|baseline| baseline.train_seconds);
+        let uniform = self.baseline.as_ref().map(|baseline| baseline.train_seconds);
         let mut rows = Vec::new();
-        if let Some(one) = one {
-            rows.push(["the uniform run (the baseline)".to_owned(), "1.00".to_owned(), seconds(one)]);
+        if let Some(uniform) = uniform {
+            rows.push(["the uniform run (the baseline)".to_owned(), "1.00".to_owned(), seconds(uniform)]);
         }
         rows.push([
             format!("{} trials", self.trials().len()),
@@ -134,12 +132,18 @@ impl SearchRecord {
             seconds(self.ss.search_seconds),
         ]);
         rows.push(["reading features".to_owned(), format!("{:.2}", self.ss.feature_cost), String::new()]);
-        if trained {
-            // The time of a training whose model was not kept comes on top of the uniform run's.
-            let last = if kept { self.ss.train_seconds } else { self.ss.train_seconds - one.unwrap_or(0.0) };
-            let what =
-                if kept { "the training under the rule" } else { "a training under the rule, not kept" };
-            rows.push([what.to_owned(), "1.00".to_owned(), seconds(last)]);
+        let (trained, kept) = self.ss.search.as_ref().map_or((0, false), |s| (s.trained(), s.kept));
+        let what = match (trained, kept) {
+            (0, _) => None,
+            (1, true) => Some("the training under the rule".to_owned()),
+            (1, false) => Some("a training under the rule, not kept".to_owned()),
+            (rules, true) => Some(format!("trainings under {rules} rules, one of them kept")),
+            (rules, false) => Some(format!("trainings under {rules} rules, none of them kept")),
+        };
+        // The method's seconds are those of all its trainings, the uniform run among them.
+        if let Some(what) = what {
+            let beside = self.ss.train_seconds - uniform.unwrap_or(0.0);
+            rows.push([what, format!("{trained}.00"), seconds(beside)]);
         }
         DataTable::plain("Cost", ["what", "full trainings", "seconds"], rows)
     }

@@ -38,6 +38,9 @@ impl SearchRecord {
                  than the baseline on validation data ({:+.2} points).",
                 100.0 * gain
             ),
+            (false, None) if search.diverged() => {
+                format!("Uniform sampling stays in use: {trial}, but the training under it diverged.")
+            }
             (false, None) => {
                 "Uniform sampling stays in use: no rule gained clearly more in its trial.".to_owned()
             }

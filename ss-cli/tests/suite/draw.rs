@@ -164,3 +164,11 @@ fn weights_that_draw_nothing_are_refused() {
     assert_refused(draw(path, "w.npy", "d.npy", &[]), &["w.npy", "no NPY header"]);
     assert_eq!(file_names(path), ["w.csv", "w.npy"]);
 }
+
+#[test]
+fn weights_are_not_written_over() {
+    let folder = folder();
+    let before = fs::read(folder.path().join("w.npy")).unwrap();
+    assert_refused(draw(folder.path(), "w.npy", "./w.npy", &[]), &["--out", "is read as well"]);
+    assert_eq!(fs::read(folder.path().join("w.npy")).unwrap(), before);
+}

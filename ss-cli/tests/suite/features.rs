@@ -211,3 +211,16 @@ fn features_of_any_format_are_applied() {
     assert_refused(apply(&[]), &["no column `id`", "`key`"]);
     assert_refused(apply(&["--row-ids", "--out", "w.txt"]), &["w.txt", ".parquet or .npy"]);
 }
+
+#[test]
+fn an_input_is_not_written_over() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    // The default of --out.
+    as_parquet(&path.join("features.parquet"));
+    let before = fs::read(path.join("features.parquet")).unwrap();
+    let mut features = swift_sampler(["features", "./features.parquet", "--labels", "y"]);
+    features.current_dir(path);
+    assert_refused(features, &["--out", "is read as well"]);
+    assert_eq!(fs::read(path.join("features.parquet")).unwrap(), before);
+}

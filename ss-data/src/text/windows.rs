@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::fnv::Fnv;
 
 /// At least one window of `context + 1` tokens: its first `context` tokens are read, its last `context` ones predicted.
 /// Windows do not overlap.
@@ -70,6 +71,13 @@ impl TokenWindows {
     /// Tokens lie below this number, which is at least 2.
     pub fn vocabulary(&self) -> usize {
         self.vocabulary
+    }
+
+    /// FNV-1a of the tokens, to tell texts, and ways of cutting them into tokens, apart.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Fnv::new();
+        digest.add(self.tokens.iter().copied());
+        digest.value()
     }
 
     /// The tokens of window `i`, `context + 1` of them.

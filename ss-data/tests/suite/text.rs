@@ -81,6 +81,14 @@ fn bad_windows_are_located() {
 }
 
 #[test]
+fn windows_of_other_tokens_have_another_digest() {
+    let digest = |tokens: &[u32]| TokenWindows::new(tokens, 2, 9).unwrap().digest();
+    assert_eq!(digest(&[1, 2, 3, 4, 5, 6]), digest(&[1, 2, 3, 4, 5, 6, 7]), "the last one is dropped");
+    assert_ne!(digest(&[1, 2, 3, 4, 5, 6]), digest(&[1, 3, 2, 4, 5, 6]));
+    assert_ne!(digest(&[1, 2, 3, 4, 5, 6]), digest(&[1, 2, 3]));
+}
+
+#[test]
 fn lines_are_cut_off_the_end() {
     let whole = text("a\nb\nc\nd\ne");
     let (first, last) = whole.cut(0.4).unwrap();

@@ -33,7 +33,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let summary = summarise(&plan, &journal);
     let written = render::write(&plan, config, &summary)
         .with_context(|| format!("writing {}", plan.settings.run.out.display()))?;
-    print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)));
+    print(&format!("{}\nWritten: {written}\n", render::markdown(&plan, &summary)))?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use ss_cli::{SearchJournal, Setup, artifact, method};
 use ss_data::{JournalFile, LabelNoise, NoiseKind};
 use ss_seed::Seed;
 
+use crate::run_flags::trial_work;
 use crate::settings::{self, Settings};
 use crate::{outputs, training_events};
 use grid::{Axis, Grid};
@@ -66,7 +67,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         seed,
         journal: Some(&journal),
     };
-    let progress = Progress::new(1.0 + settings.search_work(), settings.run.quiet);
+    let progress = Progress::new(1.0 + trial_work(&settings.recipe), settings.run.quiet);
     let part = progress.part(dataset.name.clone());
     let show = &mut |event: method::Event| training_events::show(&part, event, &settings.recipe);
     let trainer = setup.trainer()?;
@@ -99,6 +100,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
     print(&format!(
         "{title}\nAn example with a right label is drawn {right:.3} times an epoch, one with a wrong label {wrong:.3} times \
          (uniform: 1).\nWritten: {written}\n"
-    ));
+    ))?;
     Ok(())
 }

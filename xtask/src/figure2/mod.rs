@@ -5,7 +5,7 @@ mod least;
 mod probability;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use ss_approx::UniformRun;
 use ss_approx::sampling::rank;
 use ss_cli::progress::{Progress, print};
@@ -14,6 +14,7 @@ use ss_data::JournalFile;
 use ss_seed::Seed;
 
 use crate::folder_settings::{self, FolderSettings};
+use crate::run_flags::trial_work;
 use crate::{outputs, training_events};
 use probability::Curve;
 
@@ -50,34 +51,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     artifact::prepare_folder(&settings.run.out)?;
     let _lock = artifact::lock_folder(&settings.run.out)?;
     let config = settings.fingerprint(&dataset)?;
-    let progress =
-        Progress::new(settings.networks.len() as f64 * (1.0 + settings.search_work()), settings.run.quiet);
-    let mut searched: Vec<(UniformRun, SearchOutcome)> = Vec::new();
-    for network in &settings.networks {
-        let recipe = settings.recipe_of(network);
-        let journal = SearchJournal {
-            file: JournalFile::new(settings.run.out.join(format!("study-{network}.log"))),
-            settings: json!({
-                "task": config, "network": network, "noise": args.noise, "seed": settings.run.first_seed,
-            }),
-        };
-        journal.check(&settings.spec, &settings.run.devices)?;
-        let setup = Setup {
-            experiment: &experiment,
-            recipe: &recipe,
-            spec: &settings.spec,
-            devices: &settings.run.devices,
-            seed,
-            journal: Some(&journal),
-        };
-        let part = progress.part(network.to_string());
-        let show = &mut |event: method::Event| training_events::show(&part, event, &recipe);
-        let trainer = setup.trainer()?;
-        let uniform = method::uniform_run(&trainer, setup, show)?.run;
-        let outcome = method::find(&trainer, setup, &uniform, show)?.run;
-        searched.push((uniform, outcome));
-    }
-    progress.finish();
+    let searched = searched(&settings, &experiment, args.noise, &config)?;
 
     let (_, first) = &searched[0];
     let chosen = |outcome: &SearchOutcome| outcome.trials[outcome.choice.trial].name.clone();
@@ -133,8 +107,46 @@ pub(crate) fn run(args: Args) -> Result<()> {
         "{title}: {origin}.\n{wrong} of the {} shown have a wrong label; {:.1}% of all have.\nWritten: {written}\n",
         least.len(),
         100.0 * parts.realized_noise
-    ));
+    ))?;
     Ok(())
+}
+
+/// The uniform run and the search of each network, in the order of `--networks`.
+fn searched(
+    settings: &FolderSettings,
+    experiment: &Experiment,
+    noise: f64,
+    config: &Value,
+) -> Result<Vec<(UniformRun, SearchOutcome)>> {
+    let of_each = 1.0 + trial_work(&settings.recipe);
+    let progress = Progress::new(settings.networks.len() as f64 * of_each, settings.run.quiet);
+    let mut searched = Vec::new();
+    for network in &settings.networks {
+        let recipe = settings.recipe_of(network);
+        let journal = SearchJournal {
+            file: JournalFile::new(settings.run.out.join(format!("study-{network}.log"))),
+            settings: json!({
+                "task": config, "network": network, "noise": noise, "seed": settings.run.first_seed,
+            }),
+        };
+        journal.check(&settings.spec, &settings.run.devices)?;
+        let setup = Setup {
+            experiment,
+            recipe: &recipe,
+            spec: &settings.spec,
+            devices: &settings.run.devices,
+            seed: Seed::new(settings.run.first_seed),
+            journal: Some(&journal),
+        };
+        let part = progress.part(network.to_string());
+        let show = &mut |event: method::Event| training_events::show(&part, event, &recipe);
+        let trainer = setup.trainer()?;
+        let uniform = method::uniform_run(&trainer, setup, show)?.run;
+        let outcome = method::find(&trainer, setup, &uniform, show)?.run;
+        searched.push((uniform, outcome));
+    }
+    progress.finish();
+    Ok(searched)
 }
 
 /// Draws an epoch, where uniform sampling has 1.
@@ -147,7 +159,7 @@ fn is_wrong(parts: &FolderParts, i: usize) -> bool {
     parts.train.labels()[i] != parts.true_labels[i]
 }
 
-fn described(parts: &FolderParts, which: &[usize], relative: &[f64]) -> Result<Vec<serde_json::Value>> {
+fn described(parts: &FolderParts, which: &[usize], relative: &[f64]) -> Result<Vec<Value>> {
     let names = parts.train.images().class_names();
     which
         .iter()

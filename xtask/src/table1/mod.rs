@@ -51,7 +51,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let json = render::json(&plan, fingerprint, &wanted, &summary)?;
     let files = [("table1.json", json), ("table1.md", markdown.clone()), ("report.html", page)];
     let written = outputs::write(out, files).with_context(|| format!("writing {}", out.display()))?;
-    print(&format!("{markdown}\nWritten: {written}\n"));
+    print(&format!("{markdown}\nWritten: {written}\n"))?;
     Ok(())
 }
 

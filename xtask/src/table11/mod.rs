@@ -21,7 +21,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let cells = own_methods::compute(shared, |noise, seed| {
         Ok(Experiment::on_text(&plan.experiment(&parts, noise)?, seed)?)
     })?;
-    print(&render::write(&plan, &parts, fingerprint, &cells)?);
+    print(&render::write(&plan, &parts, fingerprint, &cells)?)?;
     Ok(())
 }
 

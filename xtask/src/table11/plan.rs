@@ -109,6 +109,15 @@ pub(super) struct Parts {
     digest: String,
 }
 
+impl Parts {
+    /// What a tokenizer made of the text: two of the same size may cut it differently.
+    fn token_digests(&self) -> String {
+        [&self.train, &self.validation, &self.test]
+            .map(|windows| format!("{:016x}", windows.digest()))
+            .join(" ")
+    }
+}
+
 impl Plan {
     pub(super) fn resolve(args: Args) -> Result<Self> {
         let smoke = args.profile == Profile::Smoke;
@@ -192,7 +201,7 @@ impl Plan {
             "text_digests": parts.digest,
             "context": parts.train.context(),
             "vocabulary": parts.train.vocabulary(),
-            "tokenizer": self.tokenizer.is_some(),
+            "tokenizer": self.tokenizer.as_ref().map_or(json!(false), |_| json!(parts.token_digests())),
             "validation_text": serde_json::to_value(self.val_text)?,
         }))
     }

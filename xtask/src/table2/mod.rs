@@ -6,6 +6,7 @@
 mod render;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -106,7 +107,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     progress.finish();
     computed?;
     let cells = journal.cells();
-    print(&render::write(&plan, &dataset, fingerprint, &cells)?);
+    print(&render::write(&plan, &dataset, fingerprint, &cells)?)?;
     Ok(())
 }
 
@@ -191,34 +192,15 @@ impl Unit {
         let studies = plan.settings.run.out.join("studies");
         ss_cli::artifact::prepare_folder(&studies)?;
         let part = progress.part(format!("noise {:.0}%, seed {}", 100.0 * self.noise, self.seed));
-        let tasks: Vec<(&NetworkSpec, Recipe, SearchJournal)> = plan
-            .settings
-            .networks
-            .iter()
-            .map(|network| {
-                let file = format!("{network}-noise-{}-seed-{}.log", self.noise, self.seed);
-                let settings = serde_json::json!({
-                    "task": fingerprint, "network": network, "noise": self.noise, "seed": self.seed,
-                });
-                let study = SearchJournal { file: JournalFile::new(studies.join(file)), settings };
-                (network, plan.settings.recipe_of(network), study)
-            })
-            .collect();
+        let task =
+            |network| (network, plan.settings.recipe_of(network), self.study(network, &studies, fingerprint));
+        let tasks: Vec<(&NetworkSpec, Recipe, SearchJournal)> =
+            plan.settings.networks.iter().map(task).collect();
         let keep = |network: &NetworkSpec, column: Column, kept, rule, result| {
-            self.keep(
-                Cell {
-                    noise: self.noise,
-                    network: network.clone(),
-                    column,
-                    seed: self.seed,
-                    realized_noise: experiment.realized_noise,
-                    kept,
-                    rule,
-                    result,
-                },
-                journal,
-                progress,
-            )
+            let (network, realized_noise) = (network.clone(), experiment.realized_noise);
+            let Self { noise, seed } = *self;
+            let cell = Cell { noise, network, column, seed, realized_noise, kept, rule, result };
+            self.keep(cell, journal, progress)
         };
         // What each network finds, before any of it is used elsewhere.
         let mut found: BTreeMap<String, Found> = BTreeMap::new();
@@ -270,6 +252,15 @@ impl Unit {
             }
         }
         Ok(())
+    }
+
+    /// The journal of the search on `network`, in the folder `studies`.
+    fn study(&self, network: &NetworkSpec, studies: &Path, fingerprint: &Value) -> SearchJournal {
+        let file = format!("{network}-noise-{}-seed-{}.log", self.noise, self.seed);
+        let settings = serde_json::json!({
+            "task": fingerprint, "network": network, "noise": self.noise, "seed": self.seed,
+        });
+        SearchJournal { file: JournalFile::new(studies.join(file)), settings }
     }
 
     fn keep(&self, cell: Cell, journal: &Journal, progress: &Progress) -> Result<()> {

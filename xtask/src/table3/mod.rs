@@ -20,7 +20,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let task = "table3_journal";
     let shared = own_methods::Plan { task, settings: &plan.settings, fingerprint: &fingerprint, said };
     let cells = own_methods::compute(shared, |noise, seed| plan.experiment(&faces, noise, seed))?;
-    print(&render::write(&plan, &faces, fingerprint, &cells)?);
+    print(&render::write(&plan, &faces, fingerprint, &cells)?)?;
     Ok(())
 }
 

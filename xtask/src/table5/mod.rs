@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     cells.sort_by_key(|cell| (place(cell), cell.result.method, cell.seed));
     // A run that was stopped between the two cells of a unit has computed the first of them twice.
     cells.dedup_by_key(|cell| (cell.noise.to_bits(), cell.result.method, cell.seed));
-    print(&render::write(&plan, fingerprint, &cells)?);
+    print(&render::write(&plan, fingerprint, &cells)?)?;
     Ok(())
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let task = "table6_journal";
     let shared = own_methods::Plan { task, settings: &plan.settings, fingerprint: &fingerprint, said };
     let cells = own_methods::compute(shared, |noise, seed| plan.experiment(&data, noise, seed))?;
-    print(&render::write(&plan, &data, fingerprint, &cells)?);
+    print(&render::write(&plan, &data, fingerprint, &cells)?)?;
     Ok(())
 }
 

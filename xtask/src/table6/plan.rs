@@ -142,7 +142,7 @@ impl Plan {
         };
         let asked = |&shots: &usize| Episodes { shots, ..self.episodes }.within(novel.images.labels());
         let episodes: Vec<Episodes> = self.shots.iter().map(asked).collect();
-        let needed = episodes.iter().map(|of| of.shots + of.queries).max().unwrap_or(0);
+        let needed = episodes.iter().map(|of| of.shots.saturating_add(of.queries)).max().unwrap_or(0);
         let all: Vec<u32> = (0..novel.images.classes() as u32).collect();
         novel.check(&all, needed, "the shots and queries of an episode")?;
         Ok(Drawings { base, novel, alphabets, episodes })

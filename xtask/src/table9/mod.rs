@@ -88,7 +88,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     cells.retain(|cell| plan.steps.contains(&cell.steps) && plan.settings.run.seeds().contains(&cell.seed));
     cells.sort_by_key(|cell| (cell.steps, cell.seed));
     let text = render::write(&plan, fingerprint, &cells)?;
-    print(&text);
+    print(&text)?;
     Ok(())
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     });
     let place = |cell: &Cell| plan.networks.iter().position(|network| *network == cell.network);
     cells.sort_by_key(|cell| (place(cell), cell.column, cell.seed));
-    print(&render::write(&plan, fingerprint, &cells)?);
+    print(&render::write(&plan, fingerprint, &cells)?)?;
     Ok(())
 }
 

@@ -135,6 +135,30 @@ fn texts_are_read_and_split() {
     let latin = folder.path().join("latin");
     fs::write(&latin, b"ab \xe9").unwrap();
     refused(&["--train", latin.to_str().unwrap()], "0xe9 at offset 3");
+    let tokenizer = |name: &str, words: [&str; 2]| {
+        let path = folder.path().join(name);
+        let vocab: BTreeMap<&str, usize> = ["[UNK]", words[0], words[1]].into_iter().zip(0..).collect();
+        let model = serde_json::json!({
+            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": null, "decoder": null, "truncation": null, "padding": null,
+            "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"},
+        });
+        fs::write(&path, model.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let text = fs::read_to_string(&valid).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let second = words.iter().copied().find(|&word| word != words[0]).unwrap();
+    let (first, other) =
+        (tokenizer("first.json", [words[0], second]), tokenizer("other.json", [second, words[0]]));
+    let flags = |path| ["--split", "0.4", "--tokenizer", path];
+    run("tokens", &flags(&first)).assert().success();
+    run("tokens", &flags(&first)).assert().success();
+    // Of the same text and as many tokens, but not the same ones.
+    run("tokens", &flags(&other))
+        .assert()
+        .failure()
+        .stderr(predicate::str::contains("other settings (tokenizer"));
 }
 
 #[test]

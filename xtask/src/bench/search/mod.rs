@@ -36,9 +36,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let rows = summary::rows(&plan.name, &references, &runs, &plan.arms, plan.trials);
     if plan.json {
         let lines: Result<Vec<String>, _> = rows.iter().map(serde_json::to_string).collect();
-        print(&(lines?.join("\n") + "\n"));
+        print(&(lines?.join("\n") + "\n"))?;
     } else {
-        print(&render::tables(&rows, plan.score, matches!(plan.source, Source::Images { .. })));
+        print(&render::tables(&rows, plan.score, matches!(plan.source, Source::Images { .. })))?;
     }
     Ok(())
 }
