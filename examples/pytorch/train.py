@@ -79,6 +79,9 @@ def keep_settings(args):
     with tempfile.NamedTemporaryFile("w", dir=args.out) as file:
         file.write(json.dumps(settings, indent=2) + "\n")
         file.flush()
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(file.name, 0o666 & ~mask)  # temporary files are private, a study is shared
         try:
             os.link(file.name, path)  # whole, and only where there is none
         except FileExistsError:

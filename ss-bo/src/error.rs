@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// An outcome was told for a trial that was never asked for.
     #[error(
-        "trial {id} is unknown, the study has trials 0..{known}: tell only identifiers that `ask` returned"
+        "trial {id} is unknown: {known} trials have been asked for, numbered from 0; give the number of one of them"
     )]
     UnknownTrial {
         /// The identifier that was told.

@@ -43,7 +43,10 @@ impl LogitColumns {
     ) -> Result<Self> {
         let found = match input.shape(logits) {
             Some(Shape::Vector(_)) => Logits::Vector(logits.to_owned()),
-            _ => Logits::Scalars(class_columns(input, logits)?),
+            // A column of that name that holds no vectors: reading it says what is wrong with it.
+            Some(Shape::Scalar) => class_columns(input, logits)
+                .map_or_else(|_| Logits::Vector(logits.to_owned()), Logits::Scalars),
+            None => Logits::Scalars(class_columns(input, logits)?),
         };
         let owned = |name: Option<&str>| name.map(str::to_owned);
         let (hidden_norm, id) = (owned(hidden_norm), owned(id));

@@ -13,6 +13,7 @@
 //! | [`search`] | the outer loop: propose a rule, try it from the shared start, learn |
 //! | [`study`] | one process's part in a study that is recorded in a journal |
 //! | [`external_study`] | a study whose trials other programs run: ask, tell, and the choice at the end |
+//! | [`interruption`] | what is left to do when a signal ends the program |
 //! | [`inspect`] | what a sampler, a study or weights say, in words and drawings of characters |
 //! | [`selection`] | which tried rule is worth using, uniform sampling included |
 //! | [`method`] | baseline, oracle and Swift Sampler as complete training methods |
@@ -32,6 +33,7 @@ pub mod external_study;
 pub mod folder_experiment;
 pub mod from_logits;
 pub mod inspect;
+pub mod interruption;
 pub mod method;
 pub mod noise_source;
 pub mod picture;

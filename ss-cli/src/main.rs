@@ -39,7 +39,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Err(error) = ss_cli::interruption::remove_unfinished_files_when_stopped() {
+        eprintln!("an interrupt will leave unfinished files behind: {error}");
+    }
+    let result = match command {
         Command::Search(args) => done(command::search::run(args)),
         Command::Apply(args) => done(command::apply::run(args)),
         Command::Sketch(command) => done(command::sketch::run(command)),

@@ -1,27 +1,73 @@
 //! Files that appear whole or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
+
+/// The temporary files of this process.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Removes the temporary files that this process is writing: for a program that a signal ends, which drops nothing. Files that are
+/// complete have their own names and stay.
+pub fn remove_unfinished_files() {
+    for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // Nobody is left to tell of one that cannot be removed.
+        let _ = std::fs::remove_file(path);
+    }
+}
 
 /// A file that is written piece by piece into a temporary one of the same folder and appears under its name only by
 /// [`commit`](Self::commit). Dropped before that, it leaves nothing behind.
 pub(crate) struct AtomicFile {
     path: PathBuf,
     writer: BufWriter<File>,
-    temporary: TempPath,
+    temporary: Temporary,
+}
+
+/// The temporary file, removed when dropped.
+struct Temporary {
+    /// `None` once it has its final name.
+    file: Option<TempPath>,
+    name: PathBuf,
+}
+
+impl Temporary {
+    fn new(file: TempPath) -> Self {
+        let name = file.to_path_buf();
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        Self { file: Some(file), name }
+    }
+
+    fn persist(mut self, path: &Path) -> io::Result<()> {
+        self.file.take().map_or(Ok(()), |file| file.persist(path).map_err(|error| error.error))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }
 
 impl AtomicFile {
     /// A file to be at `path`, in a folder that exists.
     ///
     /// # Errors
-    /// [`Error::Io`] when the folder does not exist or cannot be written.
+    /// [`Error::Io`] when the folder does not exist or cannot be written, or when there is something else than a file at
+    /// `path`: a device or a pipe would be replaced by the file.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        if let Ok(found) = path.symlink_metadata()
+            && !(found.is_file() || found.is_symlink())
+        {
+            let what = if found.is_dir() { "it is a folder" } else { "it is a device or a pipe, not a file" };
+            return Err(Error::io("write", path, io::Error::other(what)));
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".").suffix(".partial");
         #[cfg(unix)]
@@ -32,6 +78,7 @@ impl AtomicFile {
         }
         let made = builder.tempfile_in(folder_of(path)).map_err(|error| Error::io("write", path, error))?;
         let (file, temporary) = made.into_parts();
+        let temporary = Temporary::new(temporary);
         Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), temporary })
     }
 
@@ -46,7 +93,7 @@ impl AtomicFile {
         writer.get_ref().sync_all().map_err(at_path)?;
         // Closed before the rename: some systems refuse to move an open file.
         drop(writer);
-        temporary.persist(&path).map_err(|error| at_path(error.error))?;
+        temporary.persist(&path).map_err(at_path)?;
         // The rename itself lives in the folder; not every file system can sync one, and the data are safe.
         #[cfg(unix)]
         if let Ok(folder) = File::open(folder_of(&path)) {
@@ -93,4 +140,20 @@ pub fn write_atomically(
     let mut file = AtomicFile::create(path)?;
     write(&mut file.writer).map_err(|error| Error::io("write", path, error))?;
     file.commit()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let message = write_atomically(&path, |_| Ok(())).unwrap_err().to_string();
+        assert!(message.contains("socket") && message.contains("not a file"), "{message}");
+        assert!(write_atomically(folder.path(), |_| Ok(())).unwrap_err().to_string().contains("folder"));
+        assert!(path.symlink_metadata().is_ok_and(|found| !found.is_file()));
+    }
 }

@@ -80,7 +80,7 @@ pub mod text;
 mod weights;
 mod weights_writer;
 
-pub use atomic::write_atomically;
+pub use atomic::{remove_unfinished_files, write_atomically};
 pub use class_folders::{BadImages, ClassFolders, SkippedImage, load_class_folders};
 pub use class_split::{ClassSplit, ClassSplitSizes, of_classes};
 pub use dataset::{Dataset, DatasetKind, load};

@@ -284,5 +284,10 @@ fn check_sizes(examples: usize, draws: usize) -> Result<()> {
             remedy: "draw fewer and more epochs",
         });
     }
+    // Some example would be drawn too often, whatever the weights.
+    let least = draws.div_ceil(examples.max(1)) as u64;
+    if least > Draw::MAX_COPIES {
+        return Err(EpochPlan::copies_exceeded(least));
+    }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ss_cli::artifact::{FolderLock, lock_folder, prepare_folder};
+use ss_cli::study::differences;
 
 const VERSION: u32 = 1;
 const REMEDY: &str = "choose another --out or remove that file";
@@ -137,18 +138,9 @@ fn check_header(line: &str, task: &str, config: &Value) -> Result<()> {
         bail!("journal version {version}, expected {VERSION}; {REMEDY}");
     }
     if found != config {
-        bail!("holds cells of other settings ({}); {REMEDY}", difference(found, config));
+        bail!("holds cells of other settings ({}); {REMEDY}", differences(found, config).join("; "));
     }
     Ok(())
-}
-
-/// The first setting in which two configurations differ.
-fn difference(found: &Value, wanted: &Value) -> String {
-    let (Some(a), Some(b)) = (found.as_object(), wanted.as_object()) else { return "unreadable".into() };
-    a.keys().chain(b.keys()).find(|key| a.get(*key) != b.get(*key)).map_or_else(String::new, |key| {
-        let show = |value: Option<&Value>| value.map_or("nothing".into(), |v| v.to_string());
-        format!("{key}: {} there, {} asked for", show(a.get(key)), show(b.get(key)))
-    })
 }
 
 #[cfg(test)]
@@ -211,6 +203,12 @@ mod tests {
         open(folder.path(), &json!({"trials": 3})).unwrap().append(cell(0)).unwrap();
         let error = format!("{:#}", open(folder.path(), &json!({"trials": 4})).err().unwrap());
         assert!(error.contains("trials: 3 there, 4 asked for"), "{error}");
+        // Of nested settings the one that differs, and not all of them.
+        let nested = tempfile::tempdir().unwrap();
+        let config = |epochs| json!({"recipe": {"network": "resnet8", "train": {"epochs": epochs}}});
+        open(nested.path(), &config(14)).unwrap().append(cell(0)).unwrap();
+        let error = format!("{:#}", open(nested.path(), &config(13)).err().unwrap());
+        assert!(error.contains("(recipe.train.epochs: 14 there, 13 asked for)"), "{error}");
         let path = folder.path().join("cells.jsonl");
         for foreign in
             ["hello\n", "hello", "{\"method\": \"ss\"}\n", "{\"table1_journal\": 9, \"config\": {}}\n"]

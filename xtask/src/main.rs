@@ -80,7 +80,11 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().task {
+    let task = Cli::parse().task;
+    if let Err(error) = ss_cli::interruption::remove_unfinished_files_when_stopped() {
+        eprintln!("an interrupt will leave unfinished files behind: {error}");
+    }
+    let result = match task {
         Task::ReproduceTable1(args) => table1::run(*args),
         Task::ReproduceFidelity(args) => fidelity::run(*args),
         Task::ReproduceFigure3(args) => figure3::run(*args),

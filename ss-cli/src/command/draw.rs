@@ -80,7 +80,7 @@ enum Mode {
     Systematic,
     /// Independent draws
     Multinomial,
-    /// Each example at most once
+    /// Each example at most once, in the shuffled order of the epoch
     WithoutReplacement,
 }
 
@@ -106,8 +106,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let input = args.input.open(&args.weights)?;
     let column = args.column.clone().unwrap_or_else(|| weight_column(&input));
-    let weights = input.numbers(&column).map_err(anyhow::Error::from).and_then(|tau| Ok(Weights::new(tau)?));
-    let weights = weights.with_context(|| input.place_name())?;
+    let weights = Weights::new(input.numbers(&column)?).with_context(|| input.place_name())?;
     let ids = if args.ids { Some(input.identifiers(&args.id_column)?) } else { None };
     let examples = weights.len();
     let part = args.plan.draw(&weights, args.seed)?;

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ss_cli::from_logits::{LogitColumns, write_features};
 use ss_cli::progress::print;
+use ss_data::TableFormat;
 use ss_features::FeatureKind;
 
 use super::input::{InputArgs, check_not_read};
@@ -37,6 +38,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<()> {
+    if TableFormat::of_name(&args.out) != Some(TableFormat::Parquet) {
+        bail!(
+            "--out {}: features are written as Parquet; expected a name that ends in .parquet",
+            args.out.display()
+        );
+    }
     check_not_read("--out", &args.out, args.inputs.iter().map(PathBuf::as_path))?;
     let input = args.input.open(&args.inputs)?;
     let (hidden_norm, id) = (args.hidden_norm.as_deref(), args.id.as_deref());

@@ -157,7 +157,7 @@ pub(crate) struct RowArgs {
     #[arg(long, conflicts_with = "id_column")]
     row_ids: bool,
     /// The number of the first row
-    #[arg(long, default_value_t = 0, requires = "row_ids", value_name = "ROW", value_parser = clap::value_parser!(u64).range(..=1 << 62))]
+    #[arg(long, default_value_t = 0, requires = "row_ids", conflicts_with = "id_column", value_name = "ROW", value_parser = clap::value_parser!(u64).range(..=1 << 62))]
     first_row: u64,
 }
 

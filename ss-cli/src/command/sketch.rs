@@ -9,7 +9,7 @@ use ss_cli::progress::print;
 use ss_cli::scoring::passes;
 use ss_sampler::{Sketch, SketchPlan};
 
-use super::input::ShardArgs;
+use super::input::{ShardArgs, check_not_read};
 
 /// The steps of a sketch.
 #[derive(clap::Subcommand)]
@@ -58,7 +58,8 @@ pub(crate) fn run(command: Command) -> Result<()> {
 }
 
 fn pass(args: &PassArgs) -> Result<()> {
-    args.shards.check_output("--out", &args.out, &[args.sampler.as_path()])?;
+    let others: Vec<&Path> = std::iter::once(args.sampler.as_path()).chain(args.after.as_deref()).collect();
+    args.shards.check_output("--out", &args.out, &others)?;
     let sampler = read_sampler(&args.sampler)?;
     let plan = match &args.after {
         None if args.refit => SketchPlan::refit(sampler),
@@ -78,6 +79,7 @@ fn pass(args: &PassArgs) -> Result<()> {
 }
 
 fn merge(args: &MergeArgs) -> Result<()> {
+    check_not_read("--out", &args.out, args.parts.iter().map(PathBuf::as_path))?;
     let mut merged: Option<Sketch> = None;
     for path in &args.parts {
         let part = read_sketch(path)?;

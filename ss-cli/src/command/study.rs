@@ -15,7 +15,7 @@ use ss_data::{IndexFormat, TableInput, Weights};
 use ss_sampler::{Transform, describe};
 
 use super::draw::{Part, PlanArgs, is_stdout};
-use super::input::FeatureArgs;
+use super::input::{FeatureArgs, check_not_read};
 
 /// What `suggest` ends with when the study has no trial left to give.
 const NOTHING_LEFT: u8 = 3;
@@ -58,6 +58,7 @@ pub(crate) struct NewArgs {
 
 /// Flags of `study suggest`.
 #[derive(clap::Args)]
+#[command(mut_group("PlanArgs", |group| group.requires("draw")))]
 pub(crate) struct SuggestArgs {
     /// The study's folder
     dir: PathBuf,
@@ -94,7 +95,7 @@ pub(crate) struct ObserveArgs {
     #[arg(allow_hyphen_values = true, required_unless_present_any = ["failed", "example_scores"])]
     score: Option<f64>,
     /// The standard error of the score, where it differs between trials: the model trusts the score less
-    #[arg(long, requires = "score", allow_hyphen_values = true)]
+    #[arg(long, requires = "score", conflicts_with_all = ["example_scores", "failed"], allow_hyphen_values = true)]
     standard_error: Option<f64>,
     /// The score of each validation example, in the same order for all trials: an array or a table of one column. The
     /// trial's score is their mean, and `best` compares trials example by example
@@ -178,6 +179,16 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
     }
     if args.draw.as_deref().is_some_and(is_stdout) {
         anyhow::bail!("--draw -: standard output holds the number of the trial, give a file");
+    }
+    let kept = ExternalStudy::files(&args.dir);
+    for (flag, out) in [("--weights", &args.weights), ("--draw", &args.draw)] {
+        if let Some(out) = out {
+            check_not_read(flag, out, kept.iter().map(PathBuf::as_path))?;
+        }
+    }
+    if let (Some(weights), Some(draw)) = (&args.weights, &args.draw) {
+        // Neither is read, but one would be lost.
+        check_not_read("--draw", draw, [weights.as_path()]).context("--weights and --draw name one file")?;
     }
     let format = args.draw.as_deref().map(|path| args.plan.format(path)).transpose()?;
     let now = now();
@@ -278,7 +289,10 @@ fn observe(args: ObserveArgs) -> Result<()> {
     let study = ExternalStudy::open(&args.dir, "swift-sampler-study-observe")?;
     let id = TrialId(args.id);
     let observed = match (&args.example_scores, args.score, args.standard_error) {
-        (Some(path), ..) => study.observe_examples(id, &only_column(path)?)?,
+        (Some(path), ..) => {
+            let scores = only_column(path)?;
+            study.observe_examples(id, &scores).with_context(|| path.display().to_string())?
+        }
         (None, Some(_), Some(error)) if !(error.is_finite() && error >= 0.0) => {
             anyhow::bail!("--standard-error {error}: expected a finite number that is not negative");
         }

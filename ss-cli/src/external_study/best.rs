@@ -31,10 +31,11 @@ pub struct Best {
     pub recommended: Estimate,
     /// Uniform sampling; absent when its trial gave no score.
     pub uniform: Option<Estimate>,
-    /// What the recommended rule gains over uniform sampling; 0 without a uniform trial.
-    pub gain: f64,
-    /// Standard error of the gain.
-    pub standard_error: f64,
+    /// What the recommended rule gains over uniform sampling, and the standard error of that; both absent when there is no
+    /// score of uniform sampling to compare with.
+    pub gain: Option<f64>,
+    /// See [`gain`](Self::gain).
+    pub standard_error: Option<f64>,
     /// Whether gain and standard error come from the scores of the validation examples, in pairs, and not from the
     /// model.
     pub paired: bool,
@@ -92,16 +93,19 @@ impl ExternalStudy {
             _ => None,
         };
         let paired = by_example.is_some();
-        let (gain, standard_error) = match (&uniform, by_example) {
-            (_, Some((rule, uniform))) => selection::paired(&rule, &uniform)?,
-            (Some(uniform), None) if uniform.trial == recommended.trial => (0.0, 0.0),
-            (Some(uniform), None) => (recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)),
-            (None, None) => (0.0, recommended.std),
+        let compared = match (&uniform, by_example) {
+            (_, Some((rule, uniform))) => Some(selection::paired(&rule, &uniform)?),
+            (Some(uniform), None) if uniform.trial == recommended.trial => Some((0.0, 0.0)),
+            (Some(uniform), None) => {
+                Some((recommended.mean - uniform.mean, recommended.std.hypot(uniform.std)))
+            }
+            (None, None) => None,
         };
-        let chosen = match &uniform {
-            Some(uniform) if gain <= caution * standard_error => uniform.trial,
+        let chosen = match (&uniform, compared) {
+            (Some(uniform), Some((gain, error))) if gain <= caution * error => uniform.trial,
             _ => recommended.trial,
         };
+        let (gain, standard_error) = compared.unzip();
         Ok(Best { chosen, recommended, uniform, gain, standard_error, paired, caution })
     }
 }
@@ -153,7 +157,8 @@ impl Best {
         }
         out += &uniform.in_words("uniform sampling");
         let how = if *paired { "over the validation examples, in pairs" } else { "by the model" };
-        out += &format!("gain {} +- {} {how}: ", short(*gain), short(*standard_error));
+        let shown = |number: &Option<f64>| number.map_or_else(String::new, short);
+        out += &format!("gain {} +- {} {how}: ", shown(gain), shown(standard_error));
         out += &if chosen == &recommended.trial {
             format!(
                 "chosen is {} (trial {chosen})\nThe standard error ignores that it is the best of many: compare the \

@@ -188,8 +188,9 @@ impl ExternalStudy {
         let no_study = |reason: String| Error::NoStudy { path: folder.to_owned(), reason };
         let settings = StudySpec::recorded_settings(&journal, STUDY)?
             .ok_or_else(|| no_study(format!("no study in {}", journal.path().display())))?;
-        let settings: Settings =
-            serde_json::from_value(settings).map_err(|error| no_study(format!("settings: {error}")))?;
+        let settings: Settings = serde_json::from_value(settings).map_err(|error| {
+            no_study(format!("its study is not one for other programs, but one of `search`, say ({error})"))
+        })?;
         let path = features_path(folder);
         let features = NumericTable::read_parquet(&path, ss_data::ID_COLUMN)?;
         let found = format!("{:016x}", features.digest());
@@ -203,6 +204,11 @@ impl ExternalStudy {
         }
         let example_scores = ExampleScores::of(folder);
         Ok(Self { study, rules, features, settings, example_scores })
+    }
+
+    /// The files that a study in `folder` consists of, beside the scores of examples: nothing else may be written to them.
+    pub fn files(folder: &Path) -> [PathBuf; 2] {
+        [journal(folder).path().to_owned(), features_path(folder)]
     }
 
     /// The examples, in the order of all weights.

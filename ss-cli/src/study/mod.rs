@@ -33,7 +33,7 @@ mod spec;
 mod storage;
 
 pub use lease::{Lease, LeaseHistory, Leased};
-pub use spec::StudySpec;
+pub use spec::{StudySpec, differences};
 pub use storage::Storage;
 
 use std::time::{Duration, SystemTime};
@@ -108,16 +108,20 @@ impl<O: Optimizer + ?Sized> Study<O> {
         make: impl Fn() -> ss_bo::Result<Box<O>> + Send + Sync + 'static,
     ) -> Result<Self> {
         let place = storage.place();
-        storage.transact(|text| Ok(((), spec.entry(text, &place)?)))?;
+        // A study that is there needs no lock: one that may be read but not written can be shown.
+        if !spec.entry(&storage.peek()?, &place)?.is_empty() {
+            storage.transact(|text| Ok(((), spec.entry(text, &place)?)))?;
+        }
         Ok(Self { storage, spec, make: Box::new(make) })
     }
 
-    /// The study as it stands.
+    /// The study as it stands, without waiting for anyone: of records that a process is about to append, all, some or none are
+    /// in it, as if that process had been killed meanwhile.
     ///
     /// # Errors
     /// Those of [`ask`](Self::ask).
     pub fn load(&self) -> Result<Loaded<O>> {
-        self.act(|loaded| Ok((loaded, Vec::new())))
+        self.replayed(&self.storage.peek()?)
     }
 
     /// Where the journal is, for messages.
@@ -228,13 +232,15 @@ impl<O: Optimizer + ?Sized> Study<O> {
     }
 
     fn act<T>(&self, act: impl FnOnce(Loaded<O>) -> Result<(T, Vec<JournalRecord>)>) -> Result<T> {
-        self.storage.transact(|text| {
-            let record = journal::replay(text, &self.spec.name, &self.spec.parameters)
-                .map_err(|reason| Error::Journal { place: self.place(), reason })?;
-            let mut optimizer = (self.make)()?;
-            optimizer.replay(&record.events)?;
-            act(Loaded { optimizer, record })
-        })
+        self.storage.transact(|text| act(self.replayed(text)?))
+    }
+
+    fn replayed(&self, text: &str) -> Result<Loaded<O>> {
+        let record = journal::replay(text, &self.spec.name, &self.spec.parameters)
+            .map_err(|reason| Error::Journal { place: self.place(), reason })?;
+        let mut optimizer = (self.make)()?;
+        optimizer.replay(&record.events)?;
+        Ok(Loaded { optimizer, record })
     }
 }
 

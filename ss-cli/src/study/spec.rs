@@ -76,7 +76,7 @@ impl StudySpec {
 }
 
 /// Where two JSON values differ, as `path: this there, that asked for`.
-fn differences(found: &Value, wanted: &Value) -> Vec<String> {
+pub fn differences(found: &Value, wanted: &Value) -> Vec<String> {
     fn walk(path: &str, found: Option<&Value>, wanted: Option<&Value>, out: &mut Vec<String>) {
         if let (Some(Value::Object(a)), Some(Value::Object(b))) = (found, wanted) {
             let only_b = b.keys().filter(|key| !a.contains_key(*key));

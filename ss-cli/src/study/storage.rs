@@ -49,6 +49,14 @@ impl Storage {
         }
     }
 
+    /// The journal as it is now, in whole lines; empty where there is none yet. Neither waits nor writes.
+    pub(super) fn peek(&self) -> Result<String> {
+        match &self.0 {
+            Place::Memory(text) => Ok(text.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            Place::File(file) => Ok(file.peek()?.unwrap_or_default()),
+        }
+    }
+
     pub(super) fn place(&self) -> String {
         match &self.0 {
             Place::Memory(_) => "the journal in memory".to_owned(),

@@ -166,6 +166,16 @@ fn weights_that_draw_nothing_are_refused() {
 }
 
 #[test]
+fn draws_that_must_repeat_an_example_too_often_are_refused_before_they_are_made() {
+    let folder = folder();
+    // 2^40 draws of few examples would take terabytes.
+    for mode in ["multinomial", "systematic"] {
+        let flags = ["--count", "1099511627776", "--mode", mode];
+        assert_refused(draw(folder.path(), "w.npy", "d.npy", &flags), &["draws of one example"]);
+    }
+}
+
+#[test]
 fn weights_are_not_written_over() {
     let folder = folder();
     let before = fs::read(folder.path().join("w.npy")).unwrap();

@@ -29,14 +29,19 @@ const EXPECTED: [(&str, [f64; 4]); 6] = [
     ("confidence", [0.7855970345892759, 0.006293230761125011, 0.2537161816350252, 0.3774618502935207]),
 ];
 
-/// A NumPy file of float64, as the format says (version 1.0).
+/// A NumPy file of float64.
 fn npy(path: &Path, shape: &str, values: impl IntoIterator<Item = f64>) {
-    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+    npy_of("<f8", path, shape, values.into_iter().flat_map(f64::to_le_bytes));
+}
+
+/// A NumPy file, as the format says (version 1.0).
+fn npy_of(kind: &str, path: &Path, shape: &str, data: impl IntoIterator<Item = u8>) {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
     let padded = format!("{header:<117}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((padded.len() as u16).to_le_bytes());
     bytes.extend(padded.bytes());
-    bytes.extend(values.into_iter().flat_map(f64::to_le_bytes));
+    bytes.extend(data);
     fs::write(path, bytes).unwrap();
 }
 
@@ -156,6 +161,9 @@ fn inputs_that_give_no_features_are_refused_and_leave_nothing() {
     fs::write(at("y.csv"), "y\n0\n-1\n1\n2\n").unwrap();
     fs::write(at("empty.csv"), "").unwrap();
     fs::write(at("h.csv"), "h\n1\n1\n-0.5\n1\n").unwrap();
+    npy_of("<i8", &at("hot.npy"), "(4, 3)", [0; 96]);
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ss-data/tests/suite/numpy_files/stored.npz");
+    fs::copy(archive, at("a.npz")).unwrap();
     let before = file_names(folder.path());
     let refused = |flags: &[&str], parts: &[&str]| {
         let mut command = swift_sampler(["features", "--out", "f.parquet"]);
@@ -184,6 +192,13 @@ fn inputs_that_give_no_features_are_refused_and_leave_nothing() {
     );
     refused(&["empty.csv"], &["empty.csv", "names of the columns"]);
     refused(&["-"], &["--input-format"]);
+    // Integers, but three a row.
+    refused(
+        &["t.parquet", "hot.npy", "--labels", "hot"],
+        &["hot.npy", "one integer a row", "3 numbers a row"],
+    );
+    // The array is there, and cannot be read.
+    refused(&["a.npz", "t.parquet", "--labels", "y", "--logits", "note"], &["a.npz", "`note`", "float32"]);
     refused(&["absent.npy"], &["absent.npy", "check that the path exists"]);
 }
 
@@ -222,5 +237,9 @@ fn an_input_is_not_written_over() {
     let mut features = swift_sampler(["features", "./features.parquet", "--labels", "y"]);
     features.current_dir(path);
     assert_refused(features, &["--out", "is read as well"]);
+    // The next command would read it as what its name says.
+    let mut features = swift_sampler(["features", "features.parquet", "--labels", "y", "--out", "f.csv"]);
+    features.current_dir(path);
+    assert_refused(features, &["--out f.csv", ".parquet"]);
     assert_eq!(fs::read(path.join("features.parquet")).unwrap(), before);
 }

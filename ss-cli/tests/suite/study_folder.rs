@@ -194,3 +194,59 @@ fn of_two_that_make_a_study_at_once_one_waits() {
     assert!(second.wait().unwrap().success());
     assert_eq!(file_names(&path.join("s")), ["study-features.parquet", "study.log"]);
 }
+
+#[test]
+fn the_files_of_a_study_are_not_written_over() {
+    let folder = folder();
+    let path = folder.path();
+    says(path, &new_flags("3"));
+    let before = fs::read(path.join("s/study-features.parquet")).unwrap();
+    let suggest = |flags: &[&str], parts: &[&str]| {
+        assert_refused(study(path, &[&["suggest", "s"], flags].concat()), parts);
+    };
+    suggest(&["--weights", "s/../s/study-features.parquet"], &["--weights", "is read as well"]);
+    suggest(&["--draw", "s/study.log", "--format", "raw"], &["--draw", "is read as well"]);
+    suggest(&["--weights", "w.npy", "--draw", "./w.npy"], &["name one file"]);
+    assert_eq!(fs::read(path.join("s/study-features.parquet")).unwrap(), before);
+    // No trial was lent for them.
+    assert_eq!(says(path, &["suggest", "s"]), "0\n");
+}
+
+#[test]
+fn flags_that_would_be_ignored_are_refused() {
+    let folder = folder();
+    let path = folder.path();
+    says(path, &new_flags("3"));
+    let refused = |args: &[&str], parts: &[&str]| assert_refused(study(path, args), parts);
+    refused(&["suggest", "s", "--weights", "w.npy", "--rank", "9", "--world", "2"], &["--draw"]);
+    refused(&["suggest", "s", "--count", "5"], &["--draw"]);
+    says(path, &["suggest", "s"]);
+    let scores = scores(path, 4, |i| i > 1);
+    let error = ["--standard-error", "0.1"];
+    refused(
+        &[&["observe", "s", "0", "--example-scores", scores], &error[..]].concat(),
+        &["--standard-error"],
+    );
+    refused(&[&["observe", "s", "0", "--failed", "memory"], &error[..]].concat(), &["--standard-error"]);
+    refused(&["observe", "s", "1", "0.5"], &["trial 1 is unknown", "1 trials"]);
+    says(path, &[&["observe", "s", "0", "0.5"], &error[..]].concat());
+}
+
+#[test]
+fn a_study_is_shown_without_its_lock() {
+    let folder = folder();
+    let path = folder.path();
+    says(path, &new_flags("3"));
+    says(path, &["suggest", "s"]);
+    says(path, &["observe", "s", "0", "0.5"]);
+    let before = fs::read(path.join("s/study.log")).unwrap();
+    // Another process holds it, and will for longer than this test waits.
+    let lock = path.join("s/study.log.lock");
+    fs::write(&lock, "").unwrap();
+    for show in ["status", "best"] {
+        let shown = study(path, &[show, "s"]).timeout(Duration::from_secs(20)).assert().success();
+        shown.stdout(predicates::str::contains("score 0.5"));
+    }
+    assert!(lock.exists());
+    assert_eq!(fs::read(path.join("s/study.log")).unwrap(), before);
+}

@@ -92,6 +92,9 @@ impl Values {
             |expected, found: String| Err(Error::ColumnType { column: column.to_owned(), expected, found });
         let values = match (kind, self) {
             (Kind::Integer, Self::Integers(values)) => return Ok(Self::Integers(values)),
+            (Kind::Integer, Self::Numbers { width, .. }) if width != 1 => {
+                return of_type("one integer a row", format!("{width} numbers a row"));
+            }
             (Kind::Integer, Self::Numbers { .. }) => {
                 return of_type("an integer type", "floating-point numbers".into());
             }

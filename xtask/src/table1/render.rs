@@ -81,6 +81,7 @@ pub(super) fn columns(plan: &Plan, row: &Row) -> [String; COLUMNS.len()] {
     let interval = match (row.method, row.ci95_low, row.ci95_high) {
         (Method::Baseline, ..) => String::new(),
         (_, Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
+        _ if row.diff_vs_baseline.is_none() => String::new(),
         _ => "one seed".into(),
     };
     let unless_baseline = |text: Option<String>| match row.method {

@@ -106,6 +106,7 @@ fn markdown(plan: &Plan, cells: &[Cell], rows: &[Row]) -> String {
             searched(row.diff_vs_baseline.map_or_else(String::new, |d| format!("{d:+.2}"))),
             searched(match (row.ci95_low, row.ci95_high) {
                 (Some(low), Some(high)) => format!("[{low:+.2}, {high:+.2}]"),
+                _ if row.diff_vs_baseline.is_none() => String::new(),
                 _ => "one seed".into(),
             }),
             searched(format!("{}/{}", row.kept, row.n)),
