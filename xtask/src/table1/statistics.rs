@@ -38,7 +38,8 @@ pub(crate) struct Row {
     pub(crate) relative_time: Option<f64>,
     /// Runs of Swift Sampler in which a rule was used; in the others it is the baseline.
     pub(crate) kept: Option<usize>,
-    /// `(method - baseline) / (oracle - baseline)`; absent unless the oracle is better than the baseline.
+    /// `(method - baseline) / (oracle - baseline)`, each over the seeds that both have; absent unless the oracle is better than
+    /// the baseline.
     pub(crate) gap_closed: Option<f64>,
 }
 
@@ -53,31 +54,24 @@ pub(crate) fn summarise(cells: &[Cell]) -> Vec<Row> {
         let all =
             |wanted: Method| cells.iter().filter(move |c| c.noise == noise && c.result.method == wanted);
         let of = |wanted: Method| all(wanted).filter(|c| c.result.diverged.is_none());
+        // Of the seeds on which both finished.
+        let pairs = |one: Method, other: Method| -> Vec<(&Cell, &Cell)> {
+            of(one).filter_map(|a| Some((a, of(other).find(|b| b.seed == a.seed)?))).collect()
+        };
+        let minus = |one: Method, other: Method| -> Vec<f64> {
+            pairs(one, other).into_iter().map(|(a, b)| a.result.top1_last - b.result.top1_last).collect()
+        };
         let scores: Vec<f64> = of(method).map(|c| c.result.top1_last).collect();
-        let differences: Vec<f64> = of(method)
-            .filter_map(|c| {
-                of(Method::Baseline)
-                    .find(|b| b.seed == c.seed)
-                    .map(|b| c.result.top1_last - b.result.top1_last)
-            })
-            .collect();
-        let from_ss: Vec<f64> = of(method)
-            .filter(|_| method != Method::Ss)
-            .filter_map(|c| {
-                of(Method::Ss).find(|ss| ss.seed == c.seed).map(|ss| ss.result.top1_last - c.result.top1_last)
-            })
-            .collect();
+        let differences = minus(method, Method::Baseline);
+        let from_ss = if method == Method::Ss { Vec::new() } else { minus(Method::Ss, method) };
         let ss_interval = paired_interval(&from_ss);
         let time = |cell: &Cell| cell.result.train_seconds + cell.result.search_seconds;
-        let seconds: Vec<(f64, f64)> = of(method)
-            .filter_map(|c| of(Method::Baseline).find(|b| b.seed == c.seed).map(|b| (time(c), time(b))))
-            .collect();
+        let seconds: Vec<(f64, f64)> =
+            pairs(method, Method::Baseline).into_iter().map(|(a, b)| (time(a), time(b))).collect();
         let (mean, std) = mean_and_std(&scores);
         let interval = paired_interval(&differences);
         let average = |value: fn(&Cell) -> f64| mean_and_std(&of(method).map(value).collect::<Vec<_>>()).0;
-        let oracle: Vec<f64> = of(Method::Oracle).map(|c| c.result.top1_last).collect();
-        let baseline: Vec<f64> = of(Method::Baseline).map(|c| c.result.top1_last).collect();
-        let room = mean_and_std(&oracle).0 - mean_and_std(&baseline).0;
+        let room = mean_and_std(&minus(Method::Oracle, Method::Baseline)).0;
         let diff_vs_baseline = (!differences.is_empty()).then(|| mean_and_std(&differences).0);
         rows.push(Row {
             method,
@@ -135,6 +129,11 @@ mod tests {
         assert_eq!((rows[1].n, rows[1].diverged, rows[1].mean), (1, 1, 65.0));
         assert_eq!((rows[1].diff_vs_baseline, rows[1].ci95_low), (Some(5.0), None));
         assert_eq!(rows[0].diverged, 0);
+        // Seed 1's baseline, 70, has no oracle that finished, and is not in the room for gain either.
+        let mut lost = cell("oracle", 1, 0.0);
+        lost.result.diverged = Some("the loss is NaN".into());
+        let cells = [&cells[..], &[cell("oracle", 0, 66.0), lost]].concat();
+        assert!((summarise(&cells)[1].gap_closed.unwrap() - 5.0 / 6.0).abs() < 1e-12);
     }
 
     #[test]
