@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::combination::{Combination, check_rows};
 use crate::coordinate::MAX_EXAMPLES;
-use crate::indexed_table::{Even, IndexedTable};
 use crate::mass_table::MassTable;
 use crate::mid_ranks::{Ranking, check_column, sorted_rows, sorted_value};
 use crate::ranked::check_columns;
-use crate::{Error, PiecewiseLinear, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
+use crate::tau_table::TauTable;
+use crate::{Error, RankedFeatures, Result, SamplerParams, SamplerSpec, Weights};
 
 /// The version of the file format that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -38,8 +38,7 @@ const CHUNK: usize = 1 << 10;
 pub struct Sampler {
     file: SamplerFile,
     combination: Combination,
-    transform: IndexedTable<Even>,
-    rule: PiecewiseLinear,
+    tau: TauTable,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,7 +161,7 @@ impl Sampler {
         let doubled = 2.0 * self.fitted_examples() as f64;
         let ranks = ranks.iter().map(|rank| (rank * doubled).round() as i64);
         let z: i64 = ranks.zip(self.combination.coefficients()).map(|(rank, c)| c * rank).sum();
-        Ok(self.rule.eval(self.transform.doubled_mid_mass(z as f64) / self.transform.doubled_total()))
+        Ok(self.tau.tau(z as f64))
     }
 
     /// Weights of examples, seen or not, from the columns of the spec's features, each `[n]`.
@@ -202,13 +201,12 @@ impl Sampler {
 
     /// `tau` of the rows `from .. from + taus.len()` of columns that are checked.
     fn write_taus(&self, columns: &[&[f32]], from: usize, taus: &mut [f64]) {
-        let total = self.transform.doubled_total();
-        let mut z = [0; CHUNK];
+        let mut z = [0.0; CHUNK];
         for (chunk, taus) in taus.chunks_mut(CHUNK).enumerate() {
             let z = &mut z[..taus.len()];
             self.combination.scores(columns, from + chunk * CHUNK, z);
             for (tau, &z) in taus.iter_mut().zip(&*z) {
-                *tau = self.rule.eval(self.transform.doubled_mid_mass(z as f64) / total);
+                *tau = self.tau.tau(z);
             }
         }
     }
@@ -235,11 +233,10 @@ impl Sampler {
         let scale = self.fitted_examples() as f64 / rows as f64;
         let rank = |ranking: &mut Ranking, column: &&[f32]| ranking.doubled_mid_ranks(column);
         let ranks: Vec<Vec<u32>> = columns.par_iter().map_init(Ranking::default, rank).collect();
-        let total = self.transform.doubled_total();
         let tau = |row: usize| {
             let doubled = ranks.iter().map(|ranks| (f64::from(ranks[row]) * scale).round() as i64);
             let z: i64 = doubled.zip(self.combination.coefficients()).map(|(rank, c)| c * rank).sum();
-            self.rule.eval(self.transform.doubled_mid_mass(z as f64) / total)
+            self.tau.tau(z as f64)
         };
         Weights::new((0..rows).into_par_iter().with_min_len(1 << 10).map(tau).collect())
     }
@@ -281,9 +278,8 @@ impl TryFrom<SamplerFile> for Sampler {
         }
         file.transform.check("transform")?;
         let combination = Combination::new(file.params.coefficients(), &file.marginals)?;
-        let transform = IndexedTable::of_scores(&file.transform);
-        let rule = file.params.rule();
-        Ok(Self { file, combination, transform, rule })
+        let tau = TauTable::new(&file.transform, &file.params.rule());
+        Ok(Self { file, combination, tau })
     }
 }
 

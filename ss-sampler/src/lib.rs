@@ -46,6 +46,7 @@ mod coordinate;
 mod draw;
 mod error;
 mod indexed_table;
+mod key_index;
 mod mass_table;
 mod masses;
 mod mid_ranks;
@@ -60,6 +61,7 @@ pub mod shapes;
 pub mod sketch;
 mod spec;
 mod summary;
+mod tau_table;
 mod unit_cube;
 mod weights;
 

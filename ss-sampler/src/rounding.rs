@@ -10,6 +10,16 @@ pub(crate) fn rounded(x: f64) -> i64 {
     whole + i64::from(x - whole as f64 >= 0.5)
 }
 
+/// As [`rounded`], of a number in `[0, 2^51]`, without leaving f64.
+#[inline]
+pub(crate) fn rounded_f64(x: f64) -> f64 {
+    /// Above it the distance of f64 is one.
+    const GRID: f64 = (1_u64 << 52) as f64;
+    // To the nearest integer, halves to the even one; the differences are exact.
+    let nearest = (x + GRID) - GRID;
+    if x - nearest >= 0.5 { nearest + 1.0 } else { nearest }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -22,6 +32,9 @@ mod tests {
         let large = (1_u64 << 51) as f64 + 0.5;
         for x in [0.0, below_half, 0.5, 1.5, 2.5, 1e9 + 0.5, large, large.next_down(), (1_u64 << 53) as f64] {
             assert_eq!(rounded(x), x.round() as i64, "{x}");
+            if x <= (1_u64 << 51) as f64 {
+                assert_eq!(rounded_f64(x), x.round(), "{x}");
+            }
         }
     }
 
@@ -35,6 +48,9 @@ mod tests {
             for x in [x, neighbour.min((1_u64 << 52) as f64)] {
                 if x >= 0.0 {
                     prop_assert_eq!(rounded(x), x.round() as i64, "{}", x);
+                    if x <= (1_u64 << 51) as f64 {
+                        prop_assert_eq!(rounded_f64(x), x.round(), "{}", x);
+                    }
                 }
             }
         }

@@ -207,16 +207,16 @@ impl Sketch {
 
 fn add_scores(counts: &mut Counts, ranked: &Ranked, columns: &[&[f32]], norms: &[f32]) {
     let rows = columns[0].len();
-    let mut z = [0; CHUNK];
+    let mut z = [0.0; CHUNK];
     for from in (0..rows).step_by(CHUNK) {
         let z = &mut z[..CHUNK.min(rows - from)];
         ranked.combination.scores(columns, from, z);
         if ranked.mass.reads_norms() {
             for (&z, &norm) in z.iter().zip(&norms[from..]) {
-                counts.add(ranked.keys.of_score(z), ranked.mass.of(norm));
+                counts.add(ranked.keys.of_score(z as i64), ranked.mass.of(norm));
             }
         } else {
-            z.iter().for_each(|&z| counts.add(ranked.keys.of_score(z), 1));
+            z.iter().for_each(|&z| counts.add(ranked.keys.of_score(z as i64), 1));
         }
     }
 }

@@ -25,10 +25,9 @@ impl FixedSum {
             for &value in chunk {
                 // Products with powers of two and the difference are exact.
                 let scaled = of(value) * (1_u64 << HIGH) as f64;
-                // By i64: processors without AVX-512 have no conversions of u64.
-                let whole = scaled as i64;
-                high += whole.cast_unsigned();
-                low += (((scaled - whole as f64) * (1_u64 << LOW) as f64) as i64).cast_unsigned();
+                let whole = floor(scaled);
+                high += integer(whole);
+                low += integer(floor((scaled - whole) * (1_u64 << LOW) as f64));
             }
             self.0 += (u128::from(high) << LOW) + u128::from(low);
         }
@@ -37,6 +36,22 @@ impl FixedSum {
     fn value(self) -> f64 {
         self.0 as f64 / (1_u128 << (HIGH + LOW)) as f64
     }
+}
+
+/// Above it the distance of f64 is one, and up to twice that.
+const GRID: f64 = (1_u64 << 52) as f64;
+
+/// The largest integer that is at most `x`, in `[0, 2^51]`: arithmetic alone, of several numbers at once on any processor.
+#[inline]
+fn floor(x: f64) -> f64 {
+    let nearest = (x + GRID) - GRID;
+    if nearest > x { nearest - 1.0 } else { nearest }
+}
+
+/// An integer in `[0, 2^51]`.
+#[inline]
+fn integer(x: f64) -> u64 {
+    (x + GRID).to_bits() - GRID.to_bits()
 }
 
 impl From<[u64; 2]> for FixedSum {
