@@ -1,5 +1,7 @@
 //! A [`MassTable`] of the values of a feature with an index, for scoring by the million.
 
+use std::hint::select_unpredictable;
+
 use crate::key_index::{FloatBits, KeyIndex};
 use crate::mass_table::MassTable;
 
@@ -65,7 +67,8 @@ impl IndexedTable {
         let (right, at) = self.index.find(key);
         let gap = &self.gaps[right];
         let between = gap.from + (key - gap.left) / gap.width * gap.between;
-        if at { gap.at } else { between }
+        // Whether a value is tied is not to be guessed from the row before.
+        select_unpredictable(at, gap.at, between)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `tau` as a function of `z`: the transform and the rule in one lookup.
 
+use std::hint::select_unpredictable;
+
 use crate::PiecewiseLinear;
 use crate::key_index::{Even, KeyIndex};
 use crate::mass_table::MassTable;
@@ -25,12 +27,15 @@ struct Piece {
     to: f64,
 }
 
+/// Wider than any distance, so that what is beyond the ends has the value there.
+const BEYOND: f64 = f64::INFINITY;
+
 impl TauTable {
     /// From a checked table.
     pub(crate) fn new(table: &MassTable, rule: &PiecewiseLinear) -> Self {
         let total = (2 * table.total()) as f64;
         let u = |doubled: f64| doubled / total;
-        let flat = |at, left, value| Piece { at, left, width: 1.0, from: value, to: value };
+        let flat = |at, left, value| Piece { at, left, width: BEYOND, from: value, to: value };
         let (mut keys, mut pieces) = (Vec::new(), Vec::new());
         let mut before: Option<(f64, u64)> = None;
         for (key, below, upto) in table.points() {
@@ -76,9 +81,9 @@ impl TauTable {
         let (right, at) = self.index.find(z);
         let piece = &self.pieces[right];
         let t = (z - piece.left) / piece.width;
-        // This form stays between the two values. Beyond the ends they are equal, and the distance may be anything.
-        let between = if piece.from == piece.to { piece.from } else { (1.0 - t) * piece.from + t * piece.to };
-        if at { piece.at } else { between }
+        // This form stays between the two values.
+        let between = (1.0 - t) * piece.from + t * piece.to;
+        select_unpredictable(at, piece.at, between)
     }
 }
 
