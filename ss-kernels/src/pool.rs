@@ -111,7 +111,7 @@ pub(crate) fn candle_max_pool2d(x: &Tensor, kernel: usize, stride: usize, paddin
     let lowest = |dim: usize| -> Result<Tensor> {
         let mut dims = x.dims().to_vec();
         dims[dim] = padding;
-        (Tensor::ones(dims, x.dtype(), x.device())? * -1e30)?.detach().to_dtype(x.dtype())
+        (Tensor::ones(dims, x.dtype(), x.device())? * f64::from(f32::MIN))?.detach().to_dtype(x.dtype())
     };
     let x = if padding == 0 {
         x.clone()

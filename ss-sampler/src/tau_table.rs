@@ -20,22 +20,19 @@ pub(crate) struct TauTable {
 struct Piece {
     /// At the point.
     at: f64,
-    /// The point on the left, the distance to it, and the values at both ends of the line.
+    /// The point on the left, the distance to it, the value where the line begins there and how far it rises.
     left: f64,
     width: f64,
     from: f64,
-    to: f64,
+    rise: f64,
 }
 
-/// Wider than any distance, so that what is beyond the ends has the value there.
-const BEYOND: f64 = f64::INFINITY;
-
 impl TauTable {
-    /// From a checked table.
+    /// From a checked table, and a rule whose values lie in `[0, 1]`.
     pub(crate) fn new(table: &MassTable, rule: &PiecewiseLinear) -> Self {
         let total = (2 * table.total()) as f64;
         let u = |doubled: f64| doubled / total;
-        let flat = |at, left, value| Piece { at, left, width: BEYOND, from: value, to: value };
+        let flat = |at, left, value| Piece { at, left, width: 1.0, from: value, rise: 0.0 };
         let (mut keys, mut pieces) = (Vec::new(), Vec::new());
         let mut before: Option<(f64, u64)> = None;
         for (key, below, upto) in table.points() {
@@ -50,7 +47,7 @@ impl TauTable {
                         left,
                         width: right - left,
                         from: rule.eval(start),
-                        to: rule.eval(end),
+                        rise: rule.eval(end) - rule.eval(start),
                     };
                     let first = start;
                     for &knot in rule.knots().iter().filter(|&&knot| first < knot && knot < end) {
@@ -75,14 +72,14 @@ impl TauTable {
         Self { index: KeyIndex::new(&keys, map), pieces }
     }
 
-    /// `tau` in `[0, 1]`, where the values of the rule are.
+    /// `tau` in `[0, 1]`.
     #[inline]
     pub(crate) fn tau(&self, z: f64) -> f64 {
         let (right, at) = self.index.find(z);
         let piece = &self.pieces[right];
         let t = (z - piece.left) / piece.width;
-        // This form stays between the two values.
-        let between = (1.0 - t) * piece.from + t * piece.to;
+        // Exact where the line is flat, as it is over examples without mass; rounding may leave the range of the rule.
+        let between = (piece.from + t * piece.rise).clamp(0.0, 1.0);
         select_unpredictable(at, piece.at, between)
     }
 }

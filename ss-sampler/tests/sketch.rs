@@ -201,9 +201,12 @@ proptest! {
             (Ok(exact), Ok(plan)) => {
                 let (fitted, _) = plan.scoring().unwrap();
                 let found = fitted.taus(&[&rows[0], &rows[1]]).unwrap();
-                // A few rows may have next to no gradient together: these cells are left as they are.
+                // A few rows may have next to no gradient together: these cells are left as they are, and a row between their
+                // ends is interpolated, which rounds.
+                let bound = plan.rank_error() + if plan.rank_error() > 0.0 { 1e-14 } else { 0.0 };
                 for i in 0..n {
-                    prop_assert!((found[i] - exact.tau()[i]).abs() <= 1.000_001 * plan.rank_error(), "row {}", i);
+                    let (found, exact) = (found[i], exact.tau()[i]);
+                    prop_assert!((found - exact).abs() <= bound, "row {}: {} {} {}", i, found, exact, bound);
                 }
                 if cdf || gradient == 1 {
                     prop_assert_eq!(plan.rank_error(), 0.0);

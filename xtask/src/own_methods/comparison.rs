@@ -58,22 +58,20 @@ impl Comparison {
             let of = cells.iter().filter(|cell| cell.noise == noise && cell.result.method == method);
             of.filter_map(|cell| Some((cell.seed, value(cell)?))).collect()
         };
-        let mean = |method| mean_and_std(&of(method).into_iter().map(|(_, v)| v).collect::<Vec<_>>());
         let (baseline, own) = (of(Method::Baseline), of(method));
         if own.is_empty() {
             return None;
         }
-        let differences: Vec<f64> = own
-            .iter()
-            .filter_map(|(seed, value)| {
-                let base = baseline.iter().find(|(of, _)| of == seed)?;
-                Some(value - base.1)
-            })
-            .collect();
+        // On the seeds that both have.
+        let minus_baseline = |values: &[(u64, f64)]| -> Vec<f64> {
+            let base = |seed| baseline.iter().find(|(of, _)| *of == seed);
+            values.iter().filter_map(|&(seed, value)| Some(value - base(seed)?.1)).collect()
+        };
+        let differences = minus_baseline(&own);
         let interval = paired_interval(&differences);
         let diff_vs_baseline = mean_and_std(&differences).0;
-        let room = gain(mean(Method::Oracle).0 - mean(Method::Baseline).0);
-        let (mean, std) = mean(method);
+        let room = gain(mean_and_std(&minus_baseline(&of(Method::Oracle))).0);
+        let (mean, std) = mean_and_std(&own.iter().map(|&(_, value)| value).collect::<Vec<_>>());
         Some(Self {
             mean,
             std,

@@ -48,15 +48,17 @@ fn row(network: &NetworkSpec, column: Column, cells: &[Cell]) -> Row {
     let of = |column| cells.iter().filter(move |cell| cell.network == *network && cell.column == column);
     let top1 = |column| of(column).map(|cell| cell.result.top1_last).collect::<Vec<_>>();
     let (mean, std) = mean_and_std(&top1(column));
-    let differences: Vec<f64> = of(column)
-        .filter_map(|cell| {
-            let base = of(Column::Baseline).find(|base| base.seed == cell.seed)?;
-            Some(cell.result.top1_last - base.result.top1_last)
-        })
-        .collect();
+    // On the seeds that both have.
+    let minus_baseline = |column| -> Vec<f64> {
+        let base = |seed| of(Column::Baseline).find(|base| base.seed == seed);
+        of(column)
+            .filter_map(|cell| Some(cell.result.top1_last - base(cell.seed)?.result.top1_last))
+            .collect()
+    };
+    let differences = minus_baseline(column);
     let interval = paired_interval(&differences);
     let diff_vs_baseline = mean_and_std(&differences).0;
-    let room = mean_and_std(&top1(Column::Oracle)).0 - mean_and_std(&top1(Column::Baseline)).0;
+    let room = mean_and_std(&minus_baseline(Column::Oracle)).0;
     Row {
         network: network.clone(),
         column,
