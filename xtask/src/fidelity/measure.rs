@@ -31,9 +31,14 @@ pub(super) fn compute(
         let jobs = full.chain(plan.grid.iter().copied().map(Job::Trial));
         jobs.filter(|job| !done.contains(&Key::new(seed, &sampler.name, job.setting()))).collect()
     };
+    let wanted = |sampler: &&Sampler| plan.samplers.contains(&sampler.name);
     // Full trainings first: they are the longest.
-    let mut work: Vec<(&Sampler, Job)> =
-        bench.panel.iter().flat_map(|s| jobs(s).into_iter().map(move |job| (s, job))).collect();
+    let mut work: Vec<(&Sampler, Job)> = bench
+        .panel
+        .iter()
+        .filter(wanted)
+        .flat_map(|s| jobs(s).into_iter().map(move |job| (s, job)))
+        .collect();
     work.sort_by_key(|(_, job)| matches!(job, Job::Trial(_)));
     workers::run(plan.settings.run.workers(), work, |(sampler, job), device| {
         let record =
@@ -44,14 +49,14 @@ pub(super) fn compute(
 }
 
 /// Work of a whole seed in full trainings, as progress counts it.
-pub(super) fn work(plan: &Plan, seed: u64, done: &BTreeSet<Key>, panel: &[String]) -> f64 {
+pub(super) fn work(plan: &Plan, seed: u64, done: &BTreeSet<Key>) -> f64 {
     let jobs = || std::iter::once(Job::Full).chain(plan.grid.iter().copied().map(Job::Trial));
     let missing = |name: &String| -> f64 {
         let lacks = |job: &Job| !done.contains(&Key::new(seed, name, job.setting()));
         jobs().filter(lacks).map(|job| job.work(plan)).sum()
     };
     // The uniform run too.
-    1.0 + panel.iter().map(missing).sum::<f64>()
+    1.0 + plan.samplers.iter().map(missing).sum::<f64>()
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -39,19 +39,18 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
     let done: BTreeSet<Key> = journal.cells().iter().map(Record::key).collect();
-    let panel = panel::names(&plan.settings.spec)?;
     let lacking = |seed: u64| {
         let complete = |name: &String| {
             let all = plan.grid.iter().map(|&setting| Some(setting)).chain([None]);
             all.map(|setting| Key::new(seed, name, setting)).all(|key| done.contains(&key))
         };
-        !panel.iter().all(complete)
+        !plan.samplers.iter().all(complete)
     };
     let open: Vec<u64> = plan.settings.run.seeds().filter(|&seed| lacking(seed)).collect();
     if open.is_empty() {
         return Ok(());
     }
-    let work = open.iter().map(|&seed| measure::work(plan, seed, &done, &panel)).sum();
+    let work = open.iter().map(|&seed| measure::work(plan, seed, &done)).sum();
     let progress = Progress::new(work, plan.settings.run.quiet);
     for seed in open {
         let part = progress.part(format!("seed {seed}"));
@@ -62,14 +61,15 @@ fn compute(plan: &Plan, journal: &Journal) -> Result<()> {
     Ok(())
 }
 
-/// What the journal has of the seeds asked for, summed up; records of other settings are left out.
+/// What the journal has of the seeds and samplers asked for, summed up; records of other settings are left out.
 fn summarise(plan: &Plan, journal: &Journal) -> Summary {
     let seeds: Vec<u64> = plan.settings.run.seeds().collect();
+    let wanted = |seed: u64, sampler: &String| seeds.contains(&seed) && plan.samplers.contains(sampler);
     let (mut full, mut trials): (Vec<FullTraining>, Vec<Trial>) = (Vec::new(), Vec::new());
     for record in journal.cells() {
         match record {
-            Record::Full(run) if seeds.contains(&run.seed) => full.push(run),
-            Record::Trial(trial) if seeds.contains(&trial.seed) => trials.push(trial),
+            Record::Full(run) if wanted(run.seed, &run.sampler) => full.push(run),
+            Record::Trial(trial) if wanted(trial.seed, &trial.sampler) => trials.push(trial),
             Record::Full(_) | Record::Trial(_) => {}
         }
     }

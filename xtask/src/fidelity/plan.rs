@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// First learning rates of a trial that are compared, in units of the training's [default: 1,0.5,0.2; 1,0.2 for smoke]
     #[arg(long, value_delimiter = ',')]
     rates: Vec<f64>,
+    /// Samplers of the panel, by name, at least three [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    samplers: Vec<String>,
     /// Shared starts that are compared, as shares of the uniform run in (0, 1] [default: 0.1,0.5,1; 0.5,1 for smoke]
     #[arg(long, value_delimiter = ',')]
     starts: Vec<f64>,
@@ -36,6 +39,8 @@ pub(super) struct Plan {
     pub(super) noise: LabelNoise,
     /// In the order of start, rate and epochs.
     pub(super) grid: Vec<Setting>,
+    /// Names of samplers, in the order of the panel.
+    pub(super) samplers: Vec<String>,
 }
 
 impl Plan {
@@ -59,9 +64,10 @@ impl Plan {
             bail!("--starts {bad}: expected shares of the uniform run above 0 and up to 1, such as 0.5");
         }
         let settings = Settings::resolve(args.settings, "fidelity")?;
+        let samplers = chosen(&args.samplers, panel::names(&settings.spec)?)?;
         let dataset = settings.load()?;
         let grid = grid(&starts, &rates, &budgets, settings.recipe.train.epochs);
-        Ok(Self { settings, dataset, noise, grid })
+        Ok(Self { settings, dataset, noise, grid, samplers })
     }
 
     /// What the search does unless told otherwise: the recipe's.
@@ -93,6 +99,22 @@ fn grid(starts: &[f64], rates: &[f64], budgets: &[f64], total: usize) -> Vec<Set
         }
     }
     settings
+}
+
+/// Those of the panel that were asked for, or all of them.
+fn chosen(asked: &[String], panel: Vec<String>) -> Result<Vec<String>> {
+    if let Some(unknown) = asked.iter().find(|name| !panel.contains(name)) {
+        bail!("--samplers {unknown}: expected names of the panel: {}", panel.join(", "));
+    }
+    let all = asked.is_empty();
+    let chosen: Vec<String> = panel.into_iter().filter(|name| all || asked.contains(name)).collect();
+    if chosen.len() < 3 {
+        bail!(
+            "--samplers: expected at least 3, as fewer have no ranking to speak of; found {}",
+            chosen.len()
+        );
+    }
+    Ok(chosen)
 }
 
 /// Without repetition, in the order given.

@@ -84,6 +84,13 @@ fn fidelity_makes_its_files_and_continues_a_torn_journal() {
     let printed =
         output("reproduce-fidelity", torn.path(), &["--budgets", "0.5", "--starts", "0.5", "--rates", "1"]);
     assert!(!printed.contains("| 0.25 |"));
+    let few = [&FIDELITY[..], &["--samplers", "oracle,uniform,tent"]].concat();
+    output("reproduce-fidelity", torn.path(), &few);
+    let document = json(&torn.path().join("fidelity.json"));
+    let mut names: Vec<&str> =
+        document["panel"].as_array().unwrap().iter().map(|row| row["sampler"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["oracle", "tent", "uniform"]);
     assert_eq!(journal(torn.path()), journal(whole.path()));
 }
 
@@ -146,6 +153,8 @@ fn figure3_makes_its_files_and_does_not_depend_on_threads() {
 fn flags_that_cannot_be_used_are_refused() {
     for (task, flags, part) in [
         ("reproduce-fidelity", &["--noise", "1"][..], "below 1"),
+        ("reproduce-fidelity", &["--samplers", "uniform,drop-15"], "drop-10, drop-20"),
+        ("reproduce-fidelity", &["--samplers", "uniform,oracle"], "at least 3"),
         ("reproduce-fidelity", &["--budgets", "1,0"], "--budgets 0"),
         ("reproduce-fidelity", &["--rates", "NaN"], "--rates NaN"),
         ("reproduce-fidelity", &["--starts", "1.5"], "--starts 1.5"),
