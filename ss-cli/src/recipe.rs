@@ -111,8 +111,11 @@ impl Recipe {
                 },
                 train_size: Some(10_000),
                 finalists: 2,
-                // A thirtieth of a training: of a sixtieth the study of fidelity says that it is too little.
-                trial_epochs: 2.0,
+                // Few trials that see something: after 1, 2 and 4 epochs the score of `drop-40` is above that of uniform
+                // sampling, at 40% noise, by 0.000, 0.011 and 0.021 nats (one seed, results/fidelity-cpu-cifar10).
+                // Thirteen of the trials are simple rules.
+                trials: 15,
+                trial_epochs: 4.0,
                 start_epoch: 30,
                 reference_until: 30,
                 ..common
