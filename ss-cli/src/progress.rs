@@ -136,11 +136,19 @@ impl Drop for Part<'_> {
 /// # Errors
 /// Any other reason why the text could not be written, such as a full disk.
 pub fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match hand_over(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// Prints to standard output what somebody must have read.
+///
+/// # Errors
+/// Any reason why the text could not be written, a reader that has gone away among them.
+pub fn hand_over(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
 fn time_left(state: &State) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempPath;
 
@@ -13,12 +13,50 @@ use crate::error::{Error, Result};
 /// The temporary files of this process.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Removes the temporary files that this process is writing: for a program that a signal ends, which drops nothing. Files that are
-/// complete have their own names and stay.
-pub fn remove_unfinished_files() {
-    for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of this process, then does `last`, before which no other is finished: for a program that a
+/// signal ends, which drops nothing. Files that are complete have their own names and stay.
+pub fn remove_unfinished_files(last: impl FnOnce()) {
+    let unfinished = unfinished();
+    for path in unfinished.iter() {
         // Nobody is left to tell of one that cannot be removed.
         let _ = std::fs::remove_file(path);
+    }
+    last();
+}
+
+/// A temporary file that [`remove_unfinished_files`] knows of, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    /// `None` once it has its final name.
+    file: Option<TempPath>,
+    name: PathBuf,
+}
+
+impl Temporary {
+    pub(crate) fn new(file: TempPath) -> Self {
+        let name = file.to_path_buf();
+        unfinished().insert(name.clone());
+        Self { file: Some(file), name }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.name
+    }
+
+    fn persist(mut self, path: &Path) -> io::Result<()> {
+        // While a signal removes files, none is renamed.
+        let _unfinished = unfinished();
+        self.file.take().map_or(Ok(()), |file| file.persist(path).map_err(|error| error.error))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        unfinished().remove(&self.name);
     }
 }
 
@@ -30,31 +68,6 @@ pub(crate) struct AtomicFile {
     temporary: Temporary,
 }
 
-/// The temporary file, removed when dropped.
-struct Temporary {
-    /// `None` once it has its final name.
-    file: Option<TempPath>,
-    name: PathBuf,
-}
-
-impl Temporary {
-    fn new(file: TempPath) -> Self {
-        let name = file.to_path_buf();
-        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        Self { file: Some(file), name }
-    }
-
-    fn persist(mut self, path: &Path) -> io::Result<()> {
-        self.file.take().map_or(Ok(()), |file| file.persist(path).map_err(|error| error.error))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
-    }
-}
-
 impl AtomicFile {
     /// A file to be at `path`, in a folder that exists.
     ///
@@ -62,12 +75,7 @@ impl AtomicFile {
     /// [`Error::Io`] when the folder does not exist or cannot be written, or when there is something else than a file at
     /// `path`: a device or a pipe would be replaced by the file.
     pub(crate) fn create(path: &Path) -> Result<Self> {
-        if let Ok(found) = path.symlink_metadata()
-            && !(found.is_file() || found.is_symlink())
-        {
-            let what = if found.is_dir() { "it is a folder" } else { "it is a device or a pipe, not a file" };
-            return Err(Error::io("write", path, io::Error::other(what)));
-        }
+        check_place(path).map_err(|what| Error::io("write", path, io::Error::other(what)))?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".").suffix(".partial");
         #[cfg(unix)]
@@ -101,6 +109,20 @@ impl AtomicFile {
         }
         Ok(())
     }
+}
+
+/// Refuses what a file must not replace: a device or a pipe, by its own name or by a link, and the streams of a process.
+fn check_place(path: &Path) -> std::result::Result<(), &'static str> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => return Err("it is a folder"),
+        Ok(found) if !found.is_file() => return Err("it is a device or a pipe, not a file"),
+        _ => {}
+    }
+    let of_process = |place: io::Result<PathBuf>| place.is_ok_and(|place| place.starts_with("/proc"));
+    if of_process(path.read_link()) || of_process(folder_of(path).canonicalize()) {
+        return Err("it is a stream of a process, not a file");
+    }
+    Ok(())
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -153,6 +175,19 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let message = write_atomically(&path, |_| Ok(())).unwrap_err().to_string();
         assert!(message.contains("socket") && message.contains("not a file"), "{message}");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(write_atomically(&link, |_| Ok(())).unwrap_err().to_string().contains("not a file"));
+        // A link to a file is replaced; one to standard output is not, whatever that is.
+        let (other, target) = (folder.path().join("other"), folder.path().join("target"));
+        std::fs::write(&target, "kept").unwrap();
+        std::os::unix::fs::symlink(&target, &other).unwrap();
+        write_atomically(&other, |out| out.write_all(b"new")).unwrap();
+        assert_eq!([&target, &other].map(|path| std::fs::read_to_string(path).unwrap()), ["kept", "new"]);
+        let stream = folder.path().join("stream");
+        std::os::unix::fs::symlink("/proc/self/fd/1", &stream).unwrap();
+        assert!(write_atomically(&stream, |_| Ok(())).is_err());
+        assert!(stream.is_symlink());
         assert!(write_atomically(folder.path(), |_| Ok(())).unwrap_err().to_string().contains("folder"));
         assert!(path.symlink_metadata().is_ok_and(|found| !found.is_file()));
     }

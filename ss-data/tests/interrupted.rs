@@ -15,10 +15,12 @@ fn unfinished_files_go_and_finished_ones_stay() {
     writer.append(encoder.encode(vec![0], vec![0.5]).unwrap()).unwrap();
     assert_eq!(names().len(), 2, "{:?}", names());
 
-    remove_unfinished_files();
+    let mut last = false;
+    remove_unfinished_files(|| last = true);
+    assert!(last);
     assert_eq!(names(), ["finished.npy"]);
     // Nothing is left to remove, and nothing to complain of.
     drop(writer);
-    remove_unfinished_files();
+    remove_unfinished_files(|| ());
     assert_eq!(names(), ["finished.npy"]);
 }

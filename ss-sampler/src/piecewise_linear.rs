@@ -53,7 +53,7 @@ impl PiecewiseLinear {
         let k: usize = self.knots[1..=last].iter().map(|&knot| usize::from(knot <= u)).sum();
         let (left, right) = (self.knots[k], self.knots[k + 1]);
         let t = ((u - left) / (right - left)).clamp(0.0, 1.0);
-        // This form stays between the two values and is exact at both ends.
+        // This form is exact at both ends; between them it leaves the two values by rounding at most.
         (1.0 - t) * self.values[k] + t * self.values[k + 1]
     }
 

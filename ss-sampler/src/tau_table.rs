@@ -7,7 +7,7 @@ use crate::key_index::{Even, KeyIndex};
 use crate::mass_table::MassTable;
 
 /// The rule `H` of the position `u` of `z`. Both are piecewise linear, and so is this: its points are those of the table of
-/// `z`, where `u` may jump, and the knots of the rule.
+/// `z`, where `u` may jump, and the knots of the rule, whose places are rounded to f64: next to one, `tau` is off by rounding.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TauTable {
     index: KeyIndex<Even>,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use ss_bo::{Outcome, TrialId};
 use ss_cli::external_study::{ExternalStudy, Observed, StudyConfig, SuggestedTrial};
-use ss_cli::progress::print;
+use ss_cli::progress::{hand_over, print};
 use ss_cli::study::LeaseHistory;
 use ss_cli::{artifact, picture};
 use ss_data::{IndexFormat, TableInput, Weights};
@@ -186,9 +186,10 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
             check_not_read(flag, out, kept.iter().map(PathBuf::as_path))?;
         }
     }
-    if let (Some(weights), Some(draw)) = (&args.weights, &args.draw) {
-        // Neither is read, but one would be lost.
-        check_not_read("--draw", draw, [weights.as_path()]).context("--weights and --draw name one file")?;
+    if let (Some(weights), Some(draw)) = (&args.weights, &args.draw)
+        && check_not_read("--draw", draw, [weights.as_path()]).is_err()
+    {
+        anyhow::bail!("--weights and --draw name one file, {}: choose two", draw.display());
     }
     let format = args.draw.as_deref().map(|path| args.plan.format(path)).transpose()?;
     let now = now();
@@ -226,7 +227,8 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
         if let LeaseHistory::TakenOver(other) = &trial.history {
             eprintln!("trial {} was abandoned by {other}", trial.id);
         }
-        Ok(print(&answer(&args, &worker, now, &trial, part.as_ref()))?)
+        let answer = answer(&args, &worker, now, &trial, part.as_ref());
+        hand_over(&answer).context("standard output, which is told the trial")
     });
     match handed_over {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -40,7 +40,7 @@ pub fn count(plan: &Arc<SketchPlan>, shards: &Shards) -> Result<Option<Sketch>> 
 /// As [`count`], and notes which files were counted, for sketches that are kept in files.
 ///
 /// # Errors
-/// As [`count`]; [`Error::Sampler`] for a file that is given twice.
+/// As [`count`]; [`Error::Sampler`] for a file that is given twice, or that the pass before has not seen.
 pub fn count_recorded(plan: &Arc<SketchPlan>, shards: &Shards) -> Result<Option<Sketch>> {
     // Before the work.
     let inputs = inputs(shards)?;

@@ -121,7 +121,8 @@ impl<O: Optimizer + ?Sized> Study<O> {
     /// # Errors
     /// Those of [`ask`](Self::ask).
     pub fn load(&self) -> Result<Loaded<O>> {
-        self.replayed(&self.storage.peek()?)
+        // What a killed process left of a line may be cut off while the file is read: read again.
+        self.replayed(&self.storage.peek()?).or_else(|_| self.replayed(&self.storage.peek()?))
     }
 
     /// Where the journal is, for messages.

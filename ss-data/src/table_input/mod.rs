@@ -7,7 +7,7 @@ mod reading;
 pub(crate) mod shards;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 
 use reading::Reading;
 
+use crate::atomic::Temporary;
 use crate::error::{Error, Result};
 use crate::parquet_file::{TABLE_ROWS, located};
 use crate::table::{to_f32, to_id};
@@ -198,7 +199,7 @@ pub struct TableInput {
     /// New name to the name in the file.
     renames: BTreeMap<String, String>,
     /// Where a stream was spooled to, until the last reader is done.
-    _spool: Option<Arc<NamedTempFile>>,
+    _spool: Option<Arc<Temporary>>,
 }
 
 impl TableInput {
@@ -229,11 +230,10 @@ impl TableInput {
     ) -> Result<Self> {
         let shown = Path::new(shown);
         let io = |error: io::Error| Error::io("read", shown, error);
-        let mut spool = NamedTempFile::new().map_err(io)?;
-        io::copy(stream, spool.as_file_mut())
-            .and_then(|_| spool.flush())
-            .and_then(|()| spool.as_file_mut().rewind())
-            .map_err(io)?;
+        let (mut file, spool) = NamedTempFile::new().map_err(io)?.into_parts();
+        let spool = Temporary::new(spool);
+        io::copy(stream, &mut file).and_then(|_| file.flush()).map_err(io)?;
+        drop(file);
         let file = TableFile::open(spool.path(), shown, Some(format))
             .map_err(|error| renamed_file(error, spool.path(), shown))?;
         let mut input = match beside {
