@@ -40,9 +40,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     let command = Cli::parse().command;
-    if let Err(error) = ss_cli::interruption::remove_unfinished_files_when_stopped() {
-        eprintln!("an interrupt will leave unfinished files behind: {error}");
-    }
+    ss_cli::interruption::remove_unfinished_files_when_stopped();
     let result = match command {
         Command::Search(args) => done(command::search::run(args)),
         Command::Apply(args) => done(command::apply::run(args)),

@@ -10,14 +10,35 @@ pub(crate) fn rounded(x: f64) -> i64 {
     whole + i64::from(x - whole as f64 >= 0.5)
 }
 
+/// From here to twice this the distance of f64 is one. Sums with it round by arithmetic alone, of several numbers at once on
+/// any processor.
+const GRID: f64 = (1_u64 << 52) as f64;
+
+/// The nearest integer to `x` in `[0, 2^51]`, halves to the even one.
+#[inline]
+fn nearest_even(x: f64) -> f64 {
+    (x + GRID) - GRID
+}
+
 /// As [`rounded`], of a number in `[0, 2^51]`, without leaving f64.
 #[inline]
 pub(crate) fn rounded_f64(x: f64) -> f64 {
-    /// Above it the distance of f64 is one.
-    const GRID: f64 = (1_u64 << 52) as f64;
-    // To the nearest integer, halves to the even one; the differences are exact.
-    let nearest = (x + GRID) - GRID;
+    let nearest = nearest_even(x);
+    // The difference is exact.
     if x - nearest >= 0.5 { nearest + 1.0 } else { nearest }
+}
+
+/// The largest integer that is at most `x`, in `[0, 2^51]`, without leaving f64.
+#[inline]
+pub(crate) fn floor_f64(x: f64) -> f64 {
+    let nearest = nearest_even(x);
+    if nearest > x { nearest - 1.0 } else { nearest }
+}
+
+/// An f64 that is an integer in `[0, 2^51]` as one.
+#[inline]
+pub(crate) fn integer_of(x: f64) -> u64 {
+    (x + GRID).to_bits() - GRID.to_bits()
 }
 
 #[cfg(test)]
@@ -34,6 +55,7 @@ mod tests {
             assert_eq!(rounded(x), x.round() as i64, "{x}");
             if x <= (1_u64 << 51) as f64 {
                 assert_eq!(rounded_f64(x), x.round(), "{x}");
+                assert_eq!((floor_f64(x), integer_of(floor_f64(x))), (x.floor(), x as u64), "{x}");
             }
         }
     }
@@ -50,6 +72,7 @@ mod tests {
                     prop_assert_eq!(rounded(x), x.round() as i64, "{}", x);
                     if x <= (1_u64 << 51) as f64 {
                         prop_assert_eq!(rounded_f64(x), x.round(), "{}", x);
+                        prop_assert_eq!((floor_f64(x), integer_of(floor_f64(x))), (x.floor(), x as u64), "{}", x);
                     }
                 }
             }

@@ -81,9 +81,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let task = Cli::parse().task;
-    if let Err(error) = ss_cli::interruption::remove_unfinished_files_when_stopped() {
-        eprintln!("an interrupt will leave unfinished files behind: {error}");
-    }
+    ss_cli::interruption::remove_unfinished_files_when_stopped();
     let result = match task {
         Task::ReproduceTable1(args) => table1::run(*args),
         Task::ReproduceFidelity(args) => fidelity::run(*args),

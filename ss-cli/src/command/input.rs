@@ -136,6 +136,11 @@ pub(super) fn check_not_read<'a>(
     }
 }
 
+/// Whether two names stand for one file, which may not be there yet.
+pub(super) fn same_place(a: &Path, b: &Path) -> bool {
+    place_of(a).is_some_and(|place| place_of(b) == Some(place))
+}
+
 /// The place of a file that may not be there yet; `None` where its folder is not there.
 fn place_of(path: &Path) -> Option<PathBuf> {
     if let Ok(place) = path.canonicalize() {

@@ -15,7 +15,7 @@ use ss_data::{IndexFormat, TableInput, Weights};
 use ss_sampler::{Transform, describe};
 
 use super::draw::{Part, PlanArgs, is_stdout};
-use super::input::{FeatureArgs, check_not_read};
+use super::input::{FeatureArgs, check_not_read, same_place};
 
 /// What `suggest` ends with when the study has no trial left to give.
 const NOTHING_LEFT: u8 = 3;
@@ -187,7 +187,7 @@ fn suggest(args: SuggestArgs) -> Result<ExitCode> {
         }
     }
     if let (Some(weights), Some(draw)) = (&args.weights, &args.draw)
-        && check_not_read("--draw", draw, [weights.as_path()]).is_err()
+        && same_place(weights, draw)
     {
         anyhow::bail!("--weights and --draw name one file, {}: choose two", draw.display());
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rounding::{floor_f64, integer_of};
 use crate::{Error, Result};
 
 /// Bits of the fraction of a sum, in two steps: `2^40` rows of weight one fill 127 bits.
@@ -25,9 +26,9 @@ impl FixedSum {
             for &value in chunk {
                 // Products with powers of two and the difference are exact.
                 let scaled = of(value) * (1_u64 << HIGH) as f64;
-                let whole = floor(scaled);
-                high += integer(whole);
-                low += integer(floor((scaled - whole) * (1_u64 << LOW) as f64));
+                let whole = floor_f64(scaled);
+                high += integer_of(whole);
+                low += integer_of(floor_f64((scaled - whole) * (1_u64 << LOW) as f64));
             }
             self.0 += (u128::from(high) << LOW) + u128::from(low);
         }
@@ -36,22 +37,6 @@ impl FixedSum {
     fn value(self) -> f64 {
         self.0 as f64 / (1_u128 << (HIGH + LOW)) as f64
     }
-}
-
-/// Above it the distance of f64 is one, and up to twice that.
-const GRID: f64 = (1_u64 << 52) as f64;
-
-/// The largest integer that is at most `x`, in `[0, 2^51]`: arithmetic alone, of several numbers at once on any processor.
-#[inline]
-fn floor(x: f64) -> f64 {
-    let nearest = (x + GRID) - GRID;
-    if nearest > x { nearest - 1.0 } else { nearest }
-}
-
-/// An integer in `[0, 2^51]`.
-#[inline]
-fn integer(x: f64) -> u64 {
-    (x + GRID).to_bits() - GRID.to_bits()
 }
 
 impl From<[u64; 2]> for FixedSum {
