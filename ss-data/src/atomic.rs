@@ -6,26 +6,41 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::TempPath;
+use tempfile::{TempDir, TempPath};
 
 use crate::error::{Error, Result};
 
-/// The temporary files of this process.
+/// The temporary files and folders of this process.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the temporary files of this process, then does `last`, before which no other is finished: for a program that a
-/// signal ends, which drops nothing. Files that are complete have their own names and stay.
+/// Removes the temporary files and folders of this process, then does `last`, before which no other is finished: for a
+/// program that a signal ends, which drops nothing. Files that are complete have their own names and stay.
 pub fn remove_unfinished_files(last: impl FnOnce()) {
     let unfinished = unfinished();
     for path in unfinished.iter() {
         // Nobody is left to tell of one that cannot be removed.
-        let _ = std::fs::remove_file(path);
+        if path.is_dir() {
+            remove_folder(path);
+        } else {
+            let _ = std::fs::remove_file(path);
+        }
     }
     last();
+}
+
+/// How often a folder is removed into which other threads write meanwhile. Each time leaves them fewer folders to write to.
+const REMOVALS: usize = 100;
+
+fn remove_folder(path: &Path) {
+    for _ in 0..REMOVALS {
+        if std::fs::remove_dir_all(path).is_ok() {
+            break;
+        }
+    }
 }
 
 /// A temporary file that [`remove_unfinished_files`] knows of, removed when dropped.
@@ -57,6 +72,62 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         unfinished().remove(&self.name);
+    }
+}
+
+/// A folder that is filled under a temporary name beside the one that it gets, and that [`remove_unfinished_files`] knows
+/// of. Dropped before it is complete, it leaves nothing behind. Who fills it makes no folder above its
+/// [`place`](Self::place), lest one be made again that a signal has removed.
+#[derive(Debug)]
+pub(crate) struct AtomicFolder {
+    path: PathBuf,
+    temporary: TempDir,
+}
+
+impl AtomicFolder {
+    /// A folder to be at `path`, in a folder that exists.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when that folder cannot be written.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let parent = folder_of(path);
+        let temporary = {
+            // A signal waits until it knows of the folder.
+            let mut unfinished = unfinished();
+            let made = tempfile::Builder::new().prefix(".").suffix(".partial").tempdir_in(parent);
+            let made = made.map_err(|error| Error::io("create a folder in", parent, error))?;
+            unfinished.insert(made.path().to_owned());
+            made
+        };
+        let folder = Self { path: path.to_owned(), temporary };
+        // The temporary one is private; this one gets what the user's umask says.
+        let place = folder.place();
+        std::fs::create_dir(&place).map_err(|error| Error::io("create", &place, error))?;
+        Ok(folder)
+    }
+
+    /// Where it is filled.
+    pub(crate) fn place(&self) -> PathBuf {
+        self.temporary.path().join("whole")
+    }
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the name is taken; then nothing is left of it.
+    pub(crate) fn commit(self) -> Result<()> {
+        // While a signal removes files, none is renamed.
+        let renamed = {
+            let _unfinished = unfinished();
+            std::fs::rename(self.place(), &self.path)
+        };
+        renamed.map_err(|error| Error::io("create", &self.path, error))
+    }
+}
+
+impl Drop for AtomicFolder {
+    fn drop(&mut self) {
+        unfinished().remove(self.temporary.path());
     }
 }
 

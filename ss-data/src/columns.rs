@@ -2,15 +2,20 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
 use crate::error::{Error, Result};
 
-/// An integer column of any width. `first_row` is the row of the file that the array starts at.
+/// Whether a column holds integers: of any width, or truth values, which count as 0 and 1.
+pub(crate) fn is_integer(data_type: &DataType) -> bool {
+    data_type.is_integer() || *data_type == DataType::Boolean
+}
+
+/// An integer column ([`is_integer`]). `first_row` is the row of the file that the array starts at.
 pub(crate) fn integers(array: &ArrayRef, name: &str, first_row: usize) -> Result<Vec<i128>> {
     reject_null(array, name, first_row)?;
     match array.data_type() {
@@ -22,9 +27,10 @@ pub(crate) fn integers(array: &ArrayRef, name: &str, first_row: usize) -> Result
         DataType::UInt16 => Ok(widen::<UInt16Type>(array)),
         DataType::UInt32 => Ok(widen::<UInt32Type>(array)),
         DataType::UInt64 => Ok(widen::<UInt64Type>(array)),
+        DataType::Boolean => Ok(array.as_boolean().values().iter().map(i128::from).collect()),
         other => Err(Error::ColumnType {
             column: name.to_owned(),
-            expected: "an integer type",
+            expected: "an integer type or bool",
             found: other.to_string(),
         }),
     }
@@ -33,6 +39,10 @@ pub(crate) fn integers(array: &ArrayRef, name: &str, first_row: usize) -> Result
 /// A column of floats or integers as `f64`, every value finite.
 pub(crate) fn floats(array: &ArrayRef, name: &str, first_row: usize) -> Result<Vec<f64>> {
     let values: Vec<f64> = match array.data_type() {
+        DataType::Float16 => {
+            reject_null(array, name, first_row)?;
+            array.as_primitive::<Float16Type>().values().iter().map(|&v| f64::from(v)).collect()
+        }
         DataType::Float32 => {
             reject_null(array, name, first_row)?;
             array.as_primitive::<Float32Type>().values().iter().map(|&v| f64::from(v)).collect()
@@ -41,13 +51,13 @@ pub(crate) fn floats(array: &ArrayRef, name: &str, first_row: usize) -> Result<V
             reject_null(array, name, first_row)?;
             array.as_primitive::<Float64Type>().values().to_vec()
         }
-        data_type if data_type.is_integer() => {
+        data_type if is_integer(data_type) => {
             integers(array, name, first_row)?.into_iter().map(|v| v as f64).collect()
         }
         other => {
             return Err(Error::ColumnType {
                 column: name.to_owned(),
-                expected: "float32, float64 or an integer type",
+                expected: "float16, float32, float64, an integer type or bool",
                 found: other.to_string(),
             });
         }

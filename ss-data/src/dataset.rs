@@ -30,6 +30,10 @@ impl Dataset {
         for set in [Some(&self.train), self.test.as_ref()].into_iter().flatten() {
             digest.add(set.pixels().iter().copied());
             digest.add(set.labels().iter().map(|&label| label as u8));
+            // Digests of up to 256 classes, which journals hold, stay as they were before.
+            if set.labels().iter().any(|&label| label > 0xff) {
+                digest.add(set.labels().iter().flat_map(|&label| (label >> 8).to_le_bytes()));
+            }
         }
         digest.value()
     }

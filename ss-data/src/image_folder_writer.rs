@@ -6,6 +6,7 @@ use std::path::Path;
 use image::RgbImage;
 use rayon::prelude::*;
 
+use crate::atomic::AtomicFolder;
 use crate::dataset::Dataset;
 use crate::decoded_image::DecodedImage;
 use crate::error::{Error, Result};
@@ -35,20 +36,14 @@ pub fn write_image_folder(
             expected: format!("{classes} in alphabetical order"),
         });
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let io = |action, path: &Path| {
-        let path = path.to_path_buf();
-        move |error| Error::Io { action, path, error }
-    };
-    fs::create_dir_all(parent).map_err(io("create", parent))?;
-    let unfinished = tempfile::Builder::new().prefix(".image-folder-").tempdir_in(parent);
-    let unfinished = unfinished.map_err(io("create a folder in", parent))?;
-    let whole = unfinished.path().join("whole");
-    write_part(&whole.join("train"), &dataset.train, names, train)?;
+    let parent = dir.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, error))?;
+    let folder = AtomicFolder::create(dir)?;
+    write_part(&folder.place().join("train"), &dataset.train, names, train)?;
     if let Some(images) = dataset.test.as_ref().filter(|_| test > 0) {
-        write_part(&whole.join("val"), images, names, test)?;
+        write_part(&folder.place().join("val"), images, names, test)?;
     }
-    fs::rename(&whole, dir).map_err(io("create", dir))
+    folder.commit()
 }
 
 fn write_part(dir: &Path, images: &ImageSet, names: &[&str], count: usize) -> Result<()> {
@@ -59,9 +54,8 @@ fn write_part(dir: &Path, images: &ImageSet, names: &[&str], count: usize) -> Re
             expected: format!("at most the {} that there are", images.len()),
         });
     }
-    for name in names {
-        let folder = dir.join(name);
-        fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+    for folder in std::iter::once(dir.to_owned()).chain(names.iter().map(|name| dir.join(name))) {
+        fs::create_dir(&folder).map_err(|error| Error::io("create", &folder, error))?;
     }
     (0..count).into_par_iter().try_for_each(|row| {
         let path = dir.join(names[images.labels()[row] as usize]).join(format!("{row:06}.png"));

@@ -57,6 +57,8 @@ impl<R: Read> NpyRows<R> {
                 let size = text.size_field() as usize;
                 let number = match (text.type_char(), size) {
                     (TypeChar::Int, 1 | 2 | 4 | 8) => Number::Signed(size),
+                    // Truth values are bytes, 0 and 1.
+                    (TypeChar::Bool, 1) => Number::Unsigned(1),
                     (TypeChar::Uint, 1 | 2 | 4 | 8) => Number::Unsigned(size),
                     (TypeChar::Float, 2 | 4 | 8) => Number::Float(size),
                     _ => return refuse(text.to_string(), NUMBERS),
@@ -130,7 +132,7 @@ impl<R: Read> NpyRows<R> {
 }
 
 /// What [`NpyRows`] reads.
-const NUMBERS: &str = "float16, float32, float64 or an integer type";
+const NUMBERS: &str = "float16, float32, float64, an integer type or bool";
 
 fn decode(bytes: &[u8], number: Number, big_endian: bool, width: usize) -> Values {
     /// Numbers of one type, in the file's byte order.

@@ -36,8 +36,8 @@ pub struct NumericTable {
 }
 
 impl NumericTable {
-    /// Reads a Parquet file whose columns, but for `id_column`, are all numbers (float32, float64 or
-    /// integers).
+    /// Reads a Parquet file whose columns, but for `id_column`, are all numbers (float16, float32, float64,
+    /// integers, or bool as 0 and 1).
     ///
     /// Values are kept as `f32`: float64 columns are rounded to the nearest, and integers beyond 2^24 lose
     /// their last digits. See [`read_parquet_columns`](Self::read_parquet_columns) for files that hold other

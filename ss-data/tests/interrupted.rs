@@ -1,6 +1,8 @@
 //! What a process that a signal ends leaves behind. Alone in its process, whose unfinished files it removes.
 
-use ss_data::{Weights, WeightsWriter, remove_unfinished_files};
+use std::thread;
+
+use ss_data::{DatasetKind, Weights, WeightsWriter, load, remove_unfinished_files, write_image_folder};
 
 #[test]
 fn unfinished_files_go_and_finished_ones_stay() {
@@ -23,4 +25,24 @@ fn unfinished_files_go_and_finished_ones_stay() {
     drop(writer);
     remove_unfinished_files(|| ());
     assert_eq!(names(), ["finished.npy"]);
+
+    // A folder goes while other threads fill it; they see an error, as it is not there any more.
+    let digits = load(DatasetKind::Digits, None).unwrap();
+    let classes: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    let classes: Vec<&str> = classes.iter().map(String::as_str).collect();
+    let images = folder.path().join("images");
+    thread::scope(|scope| {
+        let written = scope.spawn(|| write_image_folder(&images, &digits, &classes, 1_797, 0));
+        while names().len() == 1 && !written.is_finished() {
+            thread::yield_now();
+        }
+        remove_unfinished_files(|| assert!(images.exists() || names() == ["finished.npy"], "{:?}", names()));
+        assert_eq!(written.join().unwrap().is_ok(), images.exists());
+    });
+    // Written whole, it stays.
+    write_image_folder(&images, &digits, &classes, 100, 0).unwrap();
+    remove_unfinished_files(|| ());
+    let mut left = names();
+    left.sort();
+    assert_eq!(left, ["finished.npy", "images"]);
 }

@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// MiB of decoded images that are kept in memory; changes no result
     #[arg(long, default_value_t = 1024)]
     memory: u64,
-    /// Training images
+    /// Training images; 0 takes all that validation leaves
     #[arg(long)]
     train_size: Option<usize>,
     /// Validation images, held out of the training images
@@ -101,7 +101,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "noisy")]
     val_labels: ValidationLabels,
     #[command(flatten)]
-    run: RunArgs,
+    pub(crate) run: RunArgs,
 }
 
 /// Settings resolved and checked.
@@ -147,7 +147,7 @@ impl FolderSettings {
         let mut recipe = recipe(profile);
         recipe.network = networks[0].clone();
         args.run.adjust(&mut recipe);
-        recipe.train_size = args.train_size.or(recipe.train_size);
+        recipe.train_size = args.train_size.or(recipe.train_size).filter(|&size| size > 0);
         recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
         recipe.test_size = args.test_size.or(recipe.test_size);
         recipe.check()?;

@@ -94,6 +94,14 @@ impl RunArgs {
         }
     }
 
+    /// Refuses `--finalists` where no finalist is trained: it would change nothing.
+    pub(crate) fn refuse_finalists(&self, task: &str) -> Result<()> {
+        match self.finalists {
+            None => Ok(()),
+            Some(_) => bail!("--finalists: {task} trains no rule in full; leave the flag out"),
+        }
+    }
+
     /// The network asked for, for tasks that have several.
     pub(crate) fn network(&self) -> Option<&NetworkSpec> {
         self.network.as_ref()

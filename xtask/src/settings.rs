@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Folder that holds the dataset [default: the place where its package installs it]
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Training images
+    /// Training images; 0 takes all that validation leaves
     #[arg(long)]
     train_size: Option<usize>,
     /// Validation images
@@ -160,7 +160,7 @@ fn recipe(args: &Args, dataset: DatasetKind) -> Result<Recipe> {
     }
     args.run.adjust(&mut recipe);
     if let Some(size) = args.train_size {
-        recipe.train_size = Some(size);
+        recipe.train_size = (size > 0).then_some(size);
     }
     recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
     recipe.check()?;

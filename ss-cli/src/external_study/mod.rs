@@ -32,6 +32,7 @@
 
 mod best;
 mod example_scores;
+mod settings;
 mod status;
 
 pub(crate) use best::short;
@@ -42,21 +43,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ss_bo::{BayesOpt, Optimizer, Outcome, Trial, TrialId};
-use ss_data::{JournalFile, NumericTable, TableInput};
+use ss_data::{NumericTable, TableInput};
 use ss_sampler::{RankedFeatures, Sampler, SamplerParams, SamplerSpec, Transform, Weights};
-use ss_seed::Seed;
 
 use example_scores::{ExampleScores, Scores};
+use settings::{STUDY, Settings, features_path, journal};
 
-use crate::rule_space::{RuleSpace, parameter_names};
+use crate::rule_space::RuleSpace;
 use crate::study::{LeaseHistory, Loaded, Storage, Study, StudySpec};
 use crate::{Error, Result, artifact};
 
-/// The name of the study in the journal.
-const STUDY: &str = "swift-sampler";
 /// The study attribute that holds the number of trials.
 const TRIALS: &str = "trials";
 /// How long a process waits for another one that makes a study in the same folder.
@@ -80,15 +78,6 @@ impl Default for StudyConfig {
     fn default() -> Self {
         Self { trials: None, transform: Transform::Cgf, seed: 0 }
     }
-}
-
-/// What all trials of a study have in common, as its journal has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
-    version: String,
-    spec: SamplerSpec,
-    seed: u64,
-    features_digest: String,
 }
 
 /// A study in a folder, as one worker sees it.
@@ -156,18 +145,15 @@ impl ExternalStudy {
             features_digest: format!("{:016x}", table.digest()),
         };
         // Before anything is written: whether the features can be ranked, and whether the folder is free.
-        let rules = rules(&settings, &table)?;
+        let rules = settings.rules(&table)?;
         artifact::prepare_folder(folder)?;
         // From the check to the record: of two that make a study here at once, the second finds that of the first.
         let _lock = artifact::wait_for_folder(folder, PATIENCE)?;
         let journal = journal(folder);
-        study_spec(&settings, "swift-sampler-study-new")?.check(&journal)?;
+        let spec = settings.study_spec("swift-sampler-study-new")?;
+        spec.check(&journal)?;
         table.write_parquet(&features_path(folder))?;
-        let study = Study::open(
-            Storage::file(journal),
-            study_spec(&settings, "swift-sampler-study-new")?,
-            rules.optimizer(),
-        )?;
+        let study = Study::open(Storage::file(journal), spec, rules.optimizer())?;
         let known = study.load()?.attribute(TRIALS).is_some();
         match config.trials {
             None if known => {}
@@ -197,8 +183,8 @@ impl ExternalStudy {
         if found != settings.features_digest {
             return Err(Error::OtherFeatures { path, expected: settings.features_digest, found });
         }
-        let rules = rules(&settings, &features)?;
-        let study = Study::open(Storage::file(journal), study_spec(&settings, worker)?, rules.optimizer())?;
+        let rules = settings.rules(&features)?;
+        let study = Study::open(Storage::file(journal), settings.study_spec(worker)?, rules.optimizer())?;
         if study.load()?.optimizer().trials().first().is_some_and(|first| !rules.is_uniform(&first.x)) {
             return Err(Error::ForeignFirstTrial { place: study.place() });
         }
@@ -337,7 +323,7 @@ impl ExternalStudy {
             ("swift_sampler", env!("CARGO_PKG_VERSION").to_owned()),
         ];
         let provenance = provenance.map(|(key, value)| (key.to_owned(), value)).into();
-        let (columns, grad_norm) = columns(&self.settings.spec, &self.features)?;
+        let (columns, grad_norm) = self.settings.columns(&self.features)?;
         Ok(Sampler::fit(self.settings.spec.clone(), params, &columns, grad_norm, provenance)?)
     }
 
@@ -353,7 +339,7 @@ impl ExternalStudy {
 
     /// The columns of the rule's features, each `[n]`.
     pub(crate) fn columns(&self) -> Result<Vec<&[f32]>> {
-        Ok(columns(&self.settings.spec, &self.features)?.0)
+        Ok(self.settings.columns(&self.features)?.0)
     }
 
     /// The ranked features, for a picture or a summary of a rule.
@@ -369,47 +355,4 @@ impl fmt::Debug for ExternalStudy {
             .field("examples", &self.features.ids.len())
             .finish_non_exhaustive()
     }
-}
-
-fn journal(folder: &Path) -> JournalFile {
-    JournalFile::new(folder.join("study.log"))
-}
-
-fn features_path(folder: &Path) -> PathBuf {
-    // Not `features.parquet`, which may be the file that the features come from, with more columns.
-    folder.join("study-features.parquet")
-}
-
-fn study_spec(settings: &Settings, worker: &str) -> Result<StudySpec> {
-    let settings_json = serde_json::to_value(settings)
-        .map_err(|error| Error::NoStudy { path: PathBuf::new(), reason: error.to_string() })?;
-    Ok(StudySpec {
-        name: STUDY.to_owned(),
-        parameters: parameter_names(&settings.spec),
-        settings: settings_json,
-        worker: worker.to_owned(),
-    })
-}
-
-/// The columns of the spec, and the gradient norms where it needs them.
-fn columns<'a>(spec: &SamplerSpec, table: &'a NumericTable) -> Result<(Vec<&'a [f32]>, &'a [f32])> {
-    let column = |name: &str| {
-        table.column(name).ok_or_else(|| {
-            let available = table.columns.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>();
-            let (column, available) = (name.to_owned(), available.join(", "));
-            Error::Data(ss_data::Error::MissingColumn { column, available })
-        })
-    };
-    let columns = spec.features().iter().map(|name| column(name)).collect::<Result<Vec<_>>>()?;
-    let grad_norm = match spec.transform() {
-        Transform::Cgf => column("grad_norm")?,
-        Transform::Cdf => &[],
-    };
-    Ok((columns, grad_norm))
-}
-
-fn rules(settings: &Settings, table: &NumericTable) -> Result<RuleSpace> {
-    let (columns, grad_norm) = columns(&settings.spec, table)?;
-    let ranked = RankedFeatures::new(settings.spec.clone(), &columns, grad_norm)?;
-    RuleSpace::new(ranked, Seed::new(settings.seed).derive("outer-loop", 0))
 }

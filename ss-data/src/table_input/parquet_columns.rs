@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
 use super::{ColumnReader, Contents, Shape, Values};
-use crate::columns::{floats, integers};
+use crate::columns::{floats, integers, is_integer};
 use crate::error::{Error, Result};
 use crate::parquet_file::{ParquetBatches, ParquetFile};
 
@@ -53,7 +53,7 @@ fn values(array: &ArrayRef, name: &str, width: &mut Option<usize>, first_row: us
         value,
         expected,
     };
-    if array.data_type().is_integer() {
+    if is_integer(array.data_type()) {
         return Ok(Values::Integers(integers(array, name, first_row)?));
     }
     // The numbers of all vectors, and the length of each.

@@ -56,6 +56,11 @@ fn arrays_of_numpy_are_read_to_the_bit() {
     })
     .unwrap();
     assert_eq!(integers, [(1 << 53) + 1, -5, 0]);
+    assert_eq!(column("bool.npy"), [1.0, 0.0, 1.0]);
+    assert_eq!(
+        read(&open(&numpy("bool.npy")).unwrap(), &[("bool", Kind::Integer)]).unwrap(),
+        [[1.0, 0.0, 1.0]]
+    );
     let matrix = open(&numpy("u1_matrix.npy")).unwrap();
     assert_eq!(matrix.shape("u1_matrix"), Some(Shape::Vector(Some(2))));
     assert_eq!(read(&matrix, &[("u1_matrix", Kind::Vector)]).unwrap(), [[1.0, 2.0, 3.0, 255.0, 0.0, 4.0]]);

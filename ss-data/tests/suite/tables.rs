@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Float32Array, Float64Array, Int8Array, Int64Array, StringArray, UInt16Array, UInt64Array,
+    ArrayRef, BooleanArray, Float16Array, Float32Array, Float64Array, Int8Array, Int64Array, StringArray,
+    UInt16Array, UInt64Array,
 };
+use half::f16;
 use proptest::prelude::*;
 use ss_data::{NumericTable, Weights};
 use tempfile::tempdir;
@@ -135,14 +137,26 @@ fn floats_and_integers_of_every_width_are_numbers() {
         ("id", Arc::new(Int64Array::from(vec![5, 3]))),
         ("b", Arc::new(Int8Array::from(vec![-128, 127]))),
         ("c", Arc::new(UInt16Array::from(vec![65535, 0]))),
+        ("d", Arc::new(Float16Array::from(vec![f16::from_f32(0.1), f16::MAX]))),
+        ("e", Arc::new(BooleanArray::from(vec![true, false]))),
     ])
     .unwrap();
     assert_eq!(
         back,
-        table(&[5, 3], &[("a", &[0.1_f32, -1e30]), ("b", &[-128., 127.]), ("c", &[65535., 0.])])
+        table(
+            &[5, 3],
+            &[
+                ("a", &[0.1_f32, -1e30]),
+                ("b", &[-128., 127.]),
+                ("c", &[65535., 0.]),
+                // numpy.float16(0.1), exactly.
+                ("d", &[0.099_975_586, 65504.]),
+                ("e", &[1., 0.]),
+            ]
+        )
     );
     assert_eq!(back.column("b"), Some(&[-128.0, 127.0][..]));
-    assert_eq!(back.column("d"), None);
+    assert_eq!(back.column("f"), None);
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Sketch {
         if file.rows > MOST_ROWS {
             return Err(damaged("it must hold at most 2^40 rows"));
         }
-        if !file.inputs.is_sorted_by(|a, b| a < b) {
+        if !file.inputs.is_sorted_by(|a, b| a < b) || !plan.inputs.is_sorted_by(|a, b| a < b) {
             return Err(damaged("the files counted must be in order, each once"));
         }
         Ok(Self::from_parts(plan, counted, file.rows, file.inputs))

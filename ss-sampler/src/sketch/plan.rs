@@ -59,7 +59,7 @@ pub struct SketchPlan {
     /// The sampler that the passes began with.
     pub(super) sampler: Arc<Sampler>,
     pub(super) stage: Stage,
-    /// Rows and files of the pass before, if there was one.
+    /// Rows and files of the pass before, if there was one; files in order, each once.
     pub(super) rows: Option<u64>,
     pub(super) inputs: Vec<SketchInput>,
 }
@@ -246,7 +246,7 @@ impl SketchPlan {
         let remedy = "every pass must read all of the dataset, once";
         if !self.inputs.is_empty() {
             let lacks = |these: &[SketchInput], those: &[SketchInput]| {
-                these.iter().find(|input| !those.contains(input)).map(|input| input.name.clone())
+                these.iter().find(|input| those.binary_search(input).is_err()).map(|input| input.name.clone())
             };
             if let Some(name) = lacks(&self.inputs, sketch.inputs()) {
                 return Err(mismatch(

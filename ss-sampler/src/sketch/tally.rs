@@ -98,7 +98,7 @@ impl Sketch {
     /// [`Error::SketchMismatch`] when they have been before, or when the pass before has not seen the file as it is now.
     pub fn record(&mut self, input: SketchInput) -> Result<()> {
         let before = self.plan.inputs();
-        if !before.is_empty() && !before.contains(&input) {
+        if !before.is_empty() && before.binary_search(&input).is_err() {
             return Err(mismatch(
                 format!("the pass before has not seen {}, or other content under that name", input.name),
                 "sketch the files of the pass before, unchanged, or start again with all files",

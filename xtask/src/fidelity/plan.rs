@@ -63,6 +63,7 @@ impl Plan {
         if let Some(bad) = starts.iter().find(|s| !(**s > 0.0 && **s <= 1.0)) {
             bail!("--starts {bad}: expected shares of the uniform run above 0 and up to 1, such as 0.5");
         }
+        args.settings.run.refuse_finalists("the study of fidelity")?;
         let settings = Settings::resolve(args.settings, "fidelity")?;
         let samplers = chosen(&args.samplers, panel::names(&settings.spec)?)?;
         let dataset = settings.load()?;

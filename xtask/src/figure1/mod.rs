@@ -38,6 +38,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if !(2..=200).contains(&args.bins) {
         bail!("--bins {}: expected 2 to 200", args.bins);
     }
+    args.settings.run.refuse_finalists("figure 1")?;
     let settings = Settings::resolve(args.settings, "figure1")?;
     let dataset = settings.load()?;
     let seed = Seed::new(settings.run.first_seed);

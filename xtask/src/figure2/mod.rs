@@ -42,6 +42,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if !(2..=1000).contains(&args.bins) {
         bail!("--bins {}: expected 2 to 1000", args.bins);
     }
+    args.settings.run.refuse_finalists("figure 2")?;
     let settings = FolderSettings::resolve(args.settings, "figure2")?;
     let seed = Seed::new(settings.run.first_seed);
     let plan = settings.experiment(args.noise).context("--noise")?;

@@ -42,6 +42,7 @@ impl Plan {
         let noise = LabelNoise::new(NoiseKind::Symmetric, args.noise).context("--noise")?;
         let smoke = args.settings.profile == Profile::Smoke;
         args.settings.run.seeds.get_or_insert(if smoke { SMOKE_SEEDS } else { SEEDS });
+        args.settings.run.refuse_finalists("figure 3")?;
         let settings = Settings::resolve(args.settings, "figure3")?;
         if settings.spec.transform() != Transform::Cgf {
             bail!(

@@ -54,7 +54,8 @@ fn numbers_out_of_range() {
 fn sizes_beyond_the_data() {
     let refused = refused_without_trace;
     refused(&["--train-size", "5000"], &["train 5000", "at most", "images", "digits"]);
-    refused(&["--train-size", "0"], &["train 0", "each at least 1"]);
+    // 0 takes all that validation leaves.
+    refused(&["--train-size", "0", "--val-size", "1600"], &["validation 1600", "at most"]);
     refused(&["--val-size", "1600"], &["validation 1600", "at most"]);
     refused(&["--val-size", "0"], &["validation 0", "each at least 1"]);
     refused(&["--val-size", "1"], &["validation part", "one class only", "at least two"]);

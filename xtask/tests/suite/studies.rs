@@ -171,3 +171,15 @@ fn flags_that_cannot_be_used_are_refused() {
         assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "{flags:?} left a file");
     }
 }
+
+#[test]
+fn finalists_are_refused_where_none_is_trained() {
+    for task in ["reproduce-fidelity", "reproduce-figure1", "reproduce-figure2", "reproduce-figure3"] {
+        let out = tempdir().unwrap();
+        let refused = study(task, out.path(), &["--finalists", "2"]).assert().code(2);
+        refused.stderr(
+            predicate::str::contains("--finalists").and(predicate::str::contains("leave the flag out")),
+        );
+        assert!(fs::read_dir(out.path()).unwrap().next().is_none());
+    }
+}

@@ -201,3 +201,14 @@ fn kinds_of_noise_differ() {
     let refusal = predicate::str::contains("noise_kind");
     smoke(&folder.path().join("pair-flip"), other).assert().failure().stderr(refusal);
 }
+
+#[test]
+fn all_that_validation_leaves_is_trained_on() {
+    let folder = tempdir().unwrap();
+    // 1,797 digits, 200 of them to test on.
+    let flags = ["--train-size", "0", "--val-size", "1397", "--epochs", "1", "--methods", "baseline"];
+    smoke(folder.path(), flags).assert().success();
+    assert_eq!(table(folder.path())["config"]["recipe"]["train_size"], Value::Null);
+    let markdown = fs::read_to_string(folder.path().join("table1.md")).unwrap();
+    assert!(markdown.contains("on all training images"), "{markdown}");
+}
