@@ -133,3 +133,70 @@ fn the_pytorch_example_pairs_validation_examples() {
     let expected = [0.06, ((8.0_f64 - 0.36) / 99.0 / 100.0).sqrt()];
     assert!(numbers.len() == 2 && numbers.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{text}");
 }
+
+/// What each of two processes that train together prints: the examples that it trained on, and its network.
+fn together(python: &str, folder: &Path, out: &str, flags: &[&str]) -> Vec<Value> {
+    // The file by which they find each other serves once.
+    let init = tempfile::Builder::new().prefix("store-").tempdir_in(folder).unwrap();
+    let spawn = |rank: u32| {
+        let mut command = Command::new(python);
+        command.arg(script().with_file_name("distributed.py")).current_dir(folder);
+        command.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
+        command.args(["--weights", "first.npy", "later.npy", "--out", out]).args(flags);
+        command.arg("--init").arg(format!("file://{}", init.path().join("store").display()));
+        command.env("RANK", rank.to_string()).env("WORLD_SIZE", "2").env("OMP_NUM_THREADS", "1");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    [0, 1].map(spawn).map(result).into()
+}
+
+#[test]
+fn processes_share_epochs_of_changing_weights_and_go_on_within_one() {
+    let Some(python) = python() else { return };
+    let folder = tempdir().unwrap();
+    let ids: Vec<u64> = (0..1000).collect();
+    // Later epochs do not draw every third example.
+    let later = ids.iter().map(|id| [0.0, 0.25, 0.75][*id as usize % 3]).collect();
+    for (name, weights) in [("first.npy", vec![1.0; 1000]), ("later.npy", later)] {
+        ss_data::Weights::new(ids.clone(), weights).unwrap().write(&folder.path().join(name)).unwrap();
+    }
+    let whole = together(&python, folder.path(), "whole", &[]);
+    assert_eq!(whole[0]["parameters"], whole[1]["parameters"]);
+    let examples = |process: &Value, epoch: u64| -> Vec<u64> {
+        let batches = process["trained"].as_array().unwrap().iter();
+        let of_epoch = batches.filter(|batch| batch[0] == epoch);
+        of_epoch
+            .flat_map(|batch| batch.as_array().unwrap()[1..].iter().map(|id| id.as_u64().unwrap()))
+            .collect()
+    };
+    let mut first: Vec<u64> = whole.iter().flat_map(|process| examples(process, 0)).collect();
+    first.sort_unstable();
+    assert_eq!(first, ids);
+    for epoch in [1, 2] {
+        let drawn: Vec<u64> = whole.iter().flat_map(|process| examples(process, epoch)).collect();
+        assert!(drawn.len() == 1000 && drawn.iter().all(|id| id % 3 != 0), "{drawn:?}");
+    }
+    assert_ne!(examples(&whole[0], 1), examples(&whole[0], 2));
+
+    // Stopped at the end of an epoch (16 steps of up to 32), behind it, and within one.
+    for stop in ["16", "17", "23"] {
+        let begun = together(&python, folder.path(), stop, &["--stop-after", stop]);
+        let ended = together(&python, folder.path(), stop, &[]);
+        for ((begun, ended), whole) in begun.iter().zip(&ended).zip(&whole) {
+            assert_eq!(ended["parameters"], whole["parameters"], "stopped after {stop}");
+            let trained = [begun, ended].map(|process| process["trained"].as_array().unwrap().clone());
+            assert_eq!(trained.concat(), *whole["trained"].as_array().unwrap());
+        }
+    }
+
+    // Other weights within an epoch: the order would be another.
+    together(&python, folder.path(), "other", &["--stop-after", "3"]);
+    let mut other = Command::new(&python);
+    other.arg(script().with_file_name("distributed.py")).current_dir(folder.path());
+    other.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
+    let error = refusal({
+        other.args(["--weights", "later.npy", "--out", "other"]);
+        other
+    });
+    assert!(error.contains("this plan has the fingerprint"), "{error}");
+}
