@@ -5,14 +5,15 @@ weights for each epoch. `DrawnOrder` is all that there is to it; the rest is a s
     torchrun --nproc-per-node 2 examples/pytorch/distributed.py --swift-sampler target/release/swift-sampler \\
         --weights first-epoch.npy later-epochs.npy --out runs/distributed
 
-Started again after it was stopped, it goes on with the batch after the last checkpoint and ends with the same network.
-`--stop-after` stops it, to see that.
+Started again after it was stopped, it goes on with the batch after the last checkpoint and ends with the same network; by
+another number of processes, with the rest of the epoch, each draw once. `--stop-after` stops it, to see that.
 """
 
 import argparse
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class DrawnOrder(Sampler):
         if plan is not None:
             command += ["--fingerprint", plan]
         said = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True).stdout
-        self.plan = said.split()[-1]  # the same on all ranks
+        self.plan = said.split()[-1]  # of the whole epoch, so that it has to be the same on all ranks
         self.indices = np.load(self.path, mmap_mode="r")
 
     def __iter__(self):
@@ -71,6 +72,14 @@ def clouds(examples=1000, classes=4, dimensions=8):
     return TensorDataset(torch.from_numpy(points.astype("f4")), torch.from_numpy(labels), torch.arange(examples))
 
 
+def on_all_ranks(value, world):
+    """What each process says."""
+    values = [value] * world
+    if world > 1:
+        distributed.all_gather_object(values, value)
+    return values
+
+
 def main():
     args = arguments()
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -84,10 +93,12 @@ def main():
     order = DrawnOrder(args.swift_sampler, args.out, rank, world)
     data = DataLoader(clouds(), args.batch, sampler=order)
 
+    # One decides where all go on: the others may not see the file, or another one.
     checkpoint = args.out / "checkpoint.pt"
-    state = {"epoch": 0, "used": 0, "plan": None}  # of this epoch: draws of each process, and what they were of
-    if checkpoint.exists():
-        saved = torch.load(checkpoint)
+    saved = torch.load(checkpoint) if rank == 0 and checkpoint.exists() else None
+    saved = on_all_ranks(saved, world)[0]
+    state = {"epoch": 0, "used": 0, "plan": None}  # of this epoch: draws of all processes, and what they were of
+    if saved is not None:
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         state = saved["state"]
@@ -101,14 +112,20 @@ def main():
     trained, steps = [], 0
     while state["epoch"] < args.epochs and steps != args.stop_after:
         weights = args.weights[min(state["epoch"], len(args.weights) - 1)]
-        order.begin(state["epoch"], weights, state["used"], state["plan"])
+        # Draws are dealt in turn: those used so far are the first of the epoch, whoever used them.
+        used, rest = divmod(state["used"], world)
+        if rest:
+            sys.exit(f"{world} processes cannot share the rest of an epoch after {state['used']} draws; use a divisor of it")
+        order.begin(state["epoch"], weights, used, state["plan"])
         state["plan"] = order.plan
+        if len(set(on_all_ranks(order.plan, world))) > 1:
+            sys.exit(f"rank {rank}: other processes draw by other weights, see --weights")
         for inputs, labels, numbers in data:
             optimiser.zero_grad()
             nn.functional.cross_entropy(model(inputs), labels).backward()
             optimiser.step()
             trained.append([state["epoch"], *numbers.tolist()])
-            state["used"] += len(numbers)
+            state["used"] += len(numbers) * world  # all parts have one length
             steps += 1
             if steps % args.save_every == 0 or steps == args.stop_after:
                 save()

@@ -32,15 +32,12 @@ pub fn remove_unfinished_files(last: impl FnOnce()) {
     last();
 }
 
-/// How often a folder is removed into which other threads write meanwhile. Each time leaves them fewer folders to write to.
-const REMOVALS: usize = 100;
-
+/// Removes a folder that other threads fill meanwhile: under another name, where they do not find it.
 fn remove_folder(path: &Path) {
-    for _ in 0..REMOVALS {
-        if std::fs::remove_dir_all(path).is_ok() {
-            break;
-        }
-    }
+    let aside = path.with_extension("removed");
+    let place = if std::fs::rename(path, &aside).is_ok() { &aside } else { path };
+    // A file may have been on its way there.
+    let _ = std::fs::remove_dir_all(place).or_else(|_| std::fs::remove_dir_all(place));
 }
 
 /// A temporary file that [`remove_unfinished_files`] knows of, removed when dropped.
@@ -81,7 +78,9 @@ impl Drop for Temporary {
 #[derive(Debug)]
 pub(crate) struct AtomicFolder {
     path: PathBuf,
-    temporary: TempDir,
+    /// `None` once it is removed.
+    temporary: Option<TempDir>,
+    place: PathBuf,
 }
 
 impl AtomicFolder {
@@ -91,7 +90,7 @@ impl AtomicFolder {
     /// [`Error::Io`] when that folder cannot be written.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let parent = folder_of(path);
-        let temporary = {
+        let made = {
             // A signal waits until it knows of the folder.
             let mut unfinished = unfinished();
             let made = tempfile::Builder::new().prefix(".").suffix(".partial").tempdir_in(parent);
@@ -99,16 +98,16 @@ impl AtomicFolder {
             unfinished.insert(made.path().to_owned());
             made
         };
-        let folder = Self { path: path.to_owned(), temporary };
-        // The temporary one is private; this one gets what the user's umask says.
-        let place = folder.place();
-        std::fs::create_dir(&place).map_err(|error| Error::io("create", &place, error))?;
+        // The temporary one is private; the one within gets what the user's umask says.
+        let place = made.path().join("whole");
+        let folder = Self { path: path.to_owned(), temporary: Some(made), place };
+        std::fs::create_dir(folder.place()).map_err(|error| Error::io("create", folder.place(), error))?;
         Ok(folder)
     }
 
     /// Where it is filled.
-    pub(crate) fn place(&self) -> PathBuf {
-        self.temporary.path().join("whole")
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Gives it its name.
@@ -127,7 +126,12 @@ impl AtomicFolder {
 
 impl Drop for AtomicFolder {
     fn drop(&mut self) {
-        unfinished().remove(self.temporary.path());
+        if let Some(temporary) = self.temporary.take() {
+            let name = temporary.path().to_owned();
+            // Known until nothing is left of it.
+            drop(temporary);
+            unfinished().remove(&name);
+        }
     }
 }
 

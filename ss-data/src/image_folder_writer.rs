@@ -29,11 +29,11 @@ pub fn write_image_folder(
         return Ok(());
     }
     let classes = dataset.train.classes();
-    if names.len() != classes || !names.is_sorted() {
+    if names.len() != classes || !names.is_sorted_by(|a, b| a < b) {
         return Err(Error::Setting {
             name: "class names",
             value: names.join(", "),
-            expected: format!("{classes} in alphabetical order"),
+            expected: format!("{classes} in alphabetical order, each once"),
         });
     }
     let parent = dir.parent().unwrap_or(Path::new(""));

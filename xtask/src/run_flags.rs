@@ -98,7 +98,7 @@ impl RunArgs {
     pub(crate) fn refuse_finalists(&self, task: &str) -> Result<()> {
         match self.finalists {
             None => Ok(()),
-            Some(_) => bail!("--finalists: {task} trains no rule in full; leave the flag out"),
+            Some(_) => bail!("--finalists: {task} trains none; leave the flag out"),
         }
     }
 

@@ -29,7 +29,8 @@ impl SearchJournal {
     /// [`devices`](super::SearchConfig::devices). Writes nothing.
     ///
     /// # Errors
-    /// [`Error::OtherSettings`], [`Error::Journal`] or [`Error::Data`].
+    /// [`Error::OtherSettings`](crate::Error::OtherSettings), [`Error::Journal`](crate::Error::Journal) or
+    /// [`Error::Data`](crate::Error::Data).
     pub fn check(&self, spec: &SamplerSpec, devices: &[Device]) -> Result<()> {
         study_spec(spec, self.settings_on(devices)).check(&self.file)
     }

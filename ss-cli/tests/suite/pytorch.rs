@@ -189,6 +189,18 @@ fn processes_share_epochs_of_changing_weights_and_go_on_within_one() {
         }
     }
 
+    // The rest of the epoch by one process: each draw once.
+    let begun = together(&python, folder.path(), "fewer", &["--stop-after", "5"]);
+    let mut alone = Command::new(&python);
+    alone.arg(script().with_file_name("distributed.py")).current_dir(folder.path());
+    alone.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
+    alone.args(["--weights", "first.npy", "--out", "fewer", "--epochs", "1"]);
+    let rest = result(alone.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut all: Vec<u64> = begun.iter().chain([&rest]).flat_map(|process| examples(process, 0)).collect();
+    assert_eq!(begun.iter().map(|process| examples(process, 0).len()).sum::<usize>(), 2 * 5 * 32);
+    all.sort_unstable();
+    assert_eq!(all, ids);
+
     // Other weights within an epoch: the order would be another.
     together(&python, folder.path(), "other", &["--stop-after", "3"]);
     let mut other = Command::new(&python);
