@@ -243,6 +243,11 @@ impl Recipe {
         self.train.epochs = epochs;
     }
 
+    /// Trains on so many instances; 0 takes all that validation leaves.
+    pub fn set_train_size(&mut self, size: usize) {
+        self.train_size = (size > 0).then_some(size);
+    }
+
     /// Checks every range, before any training begins.
     ///
     /// # Errors

@@ -40,35 +40,42 @@ fn remove_folder(path: &Path) {
     let _ = std::fs::remove_dir_all(place).or_else(|_| std::fs::remove_dir_all(place));
 }
 
+/// The name of something temporary, which [`remove_unfinished_files`] knows until this is dropped. As a field it stands
+/// after what it is the name of: fields are dropped in order, and what is known until nothing is left of it is never left
+/// behind.
+#[derive(Debug)]
+struct Known(PathBuf);
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        unfinished().remove(&self.0);
+    }
+}
+
 /// A temporary file that [`remove_unfinished_files`] knows of, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Temporary {
-    /// `None` once it has its final name.
-    file: Option<TempPath>,
-    name: PathBuf,
+    file: TempPath,
+    known: Known,
 }
 
 impl Temporary {
     pub(crate) fn new(file: TempPath) -> Self {
-        let name = file.to_path_buf();
-        unfinished().insert(name.clone());
-        Self { file: Some(file), name }
+        let known = Known(file.to_path_buf());
+        unfinished().insert(known.0.clone());
+        Self { file, known }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.name
+        &self.known.0
     }
 
-    fn persist(mut self, path: &Path) -> io::Result<()> {
+    fn persist(self, path: &Path) -> io::Result<()> {
         // While a signal removes files, none is renamed.
-        let _unfinished = unfinished();
-        self.file.take().map_or(Ok(()), |file| file.persist(path).map_err(|error| error.error))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        unfinished().remove(&self.name);
+        let unfinished = unfinished();
+        let persisted = self.file.persist(path);
+        drop(unfinished);
+        persisted.map_err(|error| error.error)
     }
 }
 
@@ -78,9 +85,8 @@ impl Drop for Temporary {
 #[derive(Debug)]
 pub(crate) struct AtomicFolder {
     path: PathBuf,
-    /// `None` once it is removed.
-    temporary: Option<TempDir>,
-    place: PathBuf,
+    temporary: TempDir,
+    _known: Known,
 }
 
 impl AtomicFolder {
@@ -90,7 +96,7 @@ impl AtomicFolder {
     /// [`Error::Io`] when that folder cannot be written.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let parent = folder_of(path);
-        let made = {
+        let temporary = {
             // A signal waits until it knows of the folder.
             let mut unfinished = unfinished();
             let made = tempfile::Builder::new().prefix(".").suffix(".partial").tempdir_in(parent);
@@ -98,16 +104,17 @@ impl AtomicFolder {
             unfinished.insert(made.path().to_owned());
             made
         };
-        // The temporary one is private; the one within gets what the user's umask says.
-        let place = made.path().join("whole");
-        let folder = Self { path: path.to_owned(), temporary: Some(made), place };
-        std::fs::create_dir(folder.place()).map_err(|error| Error::io("create", folder.place(), error))?;
+        let known = Known(temporary.path().to_owned());
+        let folder = Self { path: path.to_owned(), temporary, _known: known };
+        // The temporary one is private; this one gets what the user's umask says.
+        let place = folder.place();
+        std::fs::create_dir(&place).map_err(|error| Error::io("create", &place, error))?;
         Ok(folder)
     }
 
     /// Where it is filled.
-    pub(crate) fn place(&self) -> &Path {
-        &self.place
+    pub(crate) fn place(&self) -> PathBuf {
+        self.temporary.path().join("whole")
     }
 
     /// Gives it its name.
@@ -121,17 +128,6 @@ impl AtomicFolder {
             std::fs::rename(self.place(), &self.path)
         };
         renamed.map_err(|error| Error::io("create", &self.path, error))
-    }
-}
-
-impl Drop for AtomicFolder {
-    fn drop(&mut self) {
-        if let Some(temporary) = self.temporary.take() {
-            let name = temporary.path().to_owned();
-            // Known until nothing is left of it.
-            drop(temporary);
-            unfinished().remove(&name);
-        }
     }
 }
 

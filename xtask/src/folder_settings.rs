@@ -147,7 +147,9 @@ impl FolderSettings {
         let mut recipe = recipe(profile);
         recipe.network = networks[0].clone();
         args.run.adjust(&mut recipe);
-        recipe.train_size = args.train_size.or(recipe.train_size).filter(|&size| size > 0);
+        if let Some(size) = args.train_size {
+            recipe.set_train_size(size);
+        }
         recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
         recipe.test_size = args.test_size.or(recipe.test_size);
         recipe.check()?;

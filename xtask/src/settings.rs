@@ -160,7 +160,7 @@ fn recipe(args: &Args, dataset: DatasetKind) -> Result<Recipe> {
     }
     args.run.adjust(&mut recipe);
     if let Some(size) = args.train_size {
-        recipe.train_size = (size > 0).then_some(size);
+        recipe.set_train_size(size);
     }
     recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
     recipe.check()?;

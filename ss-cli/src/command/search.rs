@@ -175,7 +175,7 @@ fn recipe(args: &Args) -> Result<Recipe> {
         recipe.set_epochs(epochs);
     }
     if let Some(size) = args.train_size {
-        recipe.train_size = (size > 0).then_some(size);
+        recipe.set_train_size(size);
     }
     recipe.validation_size = args.val_size.unwrap_or(recipe.validation_size);
     recipe.trials = args.trials.unwrap_or(recipe.trials);

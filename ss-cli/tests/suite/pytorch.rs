@@ -134,18 +134,24 @@ fn the_pytorch_example_pairs_validation_examples() {
     assert!(numbers.len() == 2 && numbers.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{text}");
 }
 
+/// The script of a training over processes, by these weights, into `out`.
+fn distributed(python: &str, folder: &Path, weights: &[&str], out: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(script().with_file_name("distributed.py")).current_dir(folder);
+    command.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
+    command.arg("--weights").args(weights).args(["--out", out]).env("OMP_NUM_THREADS", "1");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 /// What each of two processes that train together prints: the examples that it trained on, and its network.
 fn together(python: &str, folder: &Path, out: &str, flags: &[&str]) -> Vec<Value> {
     // The file by which they find each other serves once.
     let init = tempfile::Builder::new().prefix("store-").tempdir_in(folder).unwrap();
     let spawn = |rank: u32| {
-        let mut command = Command::new(python);
-        command.arg(script().with_file_name("distributed.py")).current_dir(folder);
-        command.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
-        command.args(["--weights", "first.npy", "later.npy", "--out", out]).args(flags);
-        command.arg("--init").arg(format!("file://{}", init.path().join("store").display()));
-        command.env("RANK", rank.to_string()).env("WORLD_SIZE", "2").env("OMP_NUM_THREADS", "1");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        let mut command = distributed(python, folder, &["first.npy", "later.npy"], out);
+        command.args(flags).arg("--init").arg(format!("file://{}", init.path().join("store").display()));
+        command.env("RANK", rank.to_string()).env("WORLD_SIZE", "2").spawn().unwrap()
     };
     [0, 1].map(spawn).map(result).into()
 }
@@ -191,11 +197,8 @@ fn processes_share_epochs_of_changing_weights_and_go_on_within_one() {
 
     // The rest of the epoch by one process: each draw once.
     let begun = together(&python, folder.path(), "fewer", &["--stop-after", "5"]);
-    let mut alone = Command::new(&python);
-    alone.arg(script().with_file_name("distributed.py")).current_dir(folder.path());
-    alone.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
-    alone.args(["--weights", "first.npy", "--out", "fewer", "--epochs", "1"]);
-    let rest = result(alone.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut alone = distributed(&python, folder.path(), &["first.npy"], "fewer");
+    let rest = result(alone.args(["--epochs", "1"]).spawn().unwrap());
     let mut all: Vec<u64> = begun.iter().chain([&rest]).flat_map(|process| examples(process, 0)).collect();
     assert_eq!(begun.iter().map(|process| examples(process, 0).len()).sum::<usize>(), 2 * 5 * 32);
     all.sort_unstable();
@@ -203,12 +206,6 @@ fn processes_share_epochs_of_changing_weights_and_go_on_within_one() {
 
     // Other weights within an epoch: the order would be another.
     together(&python, folder.path(), "other", &["--stop-after", "3"]);
-    let mut other = Command::new(&python);
-    other.arg(script().with_file_name("distributed.py")).current_dir(folder.path());
-    other.arg("--swift-sampler").arg(env!("CARGO_BIN_EXE_swift-sampler"));
-    let error = refusal({
-        other.args(["--weights", "later.npy", "--out", "other"]);
-        other
-    });
+    let error = refusal(distributed(&python, folder.path(), &["later.npy"], "other"));
     assert!(error.contains("this plan has the fingerprint"), "{error}");
 }
